@@ -1,0 +1,1 @@
+"""Probabilistic customer lifetime value: posterior CLV, churn probability and IDIC segments."""

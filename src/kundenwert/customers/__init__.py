@@ -1,0 +1,1 @@
+"""IDENTIFY: from a transaction log to the customer summary."""

@@ -1,0 +1,1 @@
+"""INTERACT, CUSTOMIZE: from money to segment and action."""

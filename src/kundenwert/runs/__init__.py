@@ -1,0 +1,1 @@
+"""Results for people and machines: the run folder, the report, the terminal."""

@@ -1,0 +1,1 @@
+"""DIFFERENTIATE: from a posterior to money per customer."""
