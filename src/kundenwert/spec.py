@@ -1,0 +1,197 @@
+"""ModelSpec: all that a `models/*.toml` file says, every mistake reported at once, and its canonical text."""
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import PrivateAttr, ValidationError, field_validator
+
+from kundenwert.errors import SpecError
+from kundenwert.names import Pooling
+from kundenwert.spec_tables import (
+    BudgetSpec,
+    ChurnSpec,
+    CohortSpec,
+    DataSpec,
+    GateSpec,
+    InferenceSpec,
+    LeverSpec,
+    PotentialSpec,
+    PurchaseSpec,
+    ReportSpec,
+    SegmentSpec,
+    SpendSpec,
+    Table,
+    ValueSpec,
+)
+from kundenwert.spec_values import column_name
+from kundenwert.spec_wording import given_keys, read_toml, sentences
+
+SMALL_COHORT_WITHOUT_POOLING = 200
+
+# Accepted, checked, and listed in the manifest: a spec written for a later version runs today and says what it lost.
+NOT_USED_YET = ("levers", "budget", "segments.switching_cost")
+
+
+class ModelSpec(Table):
+    """A retraining's every choice; read one with `load_spec`.
+
+    >>> spec = ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}})
+    >>> spec.value.horizon.years, spec.value_basis, "value.margin" in spec.given_keys
+    (3.0, 'revenue', False)
+    """
+
+    name: str
+    data: DataSpec
+    cohorts: CohortSpec = CohortSpec()
+    purchase: PurchaseSpec = PurchaseSpec()
+    spend: SpendSpec = SpendSpec()
+    inference: InferenceSpec = InferenceSpec()
+    value: ValueSpec = ValueSpec()
+    churn: ChurnSpec = ChurnSpec()
+    potential: PotentialSpec = PotentialSpec()
+    levers: tuple[LeverSpec, ...] = ()
+    segments: SegmentSpec = SegmentSpec()
+    budget: BudgetSpec = BudgetSpec()
+    report: ReportSpec = ReportSpec()
+    gate: GateSpec = GateSpec()
+
+    _given: frozenset[str] = PrivateAttr(default=frozenset())
+    _base_dir: Path | None = PrivateAttr(default=None)
+
+    @field_validator("name")
+    @classmethod
+    def _a_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise ValueError(
+                f"{name!r} names a folder: use 1 to 64 letters, digits, '-', '_' or '.', and begin with a letter or "
+                "digit."
+            )
+        return name
+
+    @field_validator("levers", mode="before")
+    @classmethod
+    def _a_list(cls, levers: object) -> object:
+        return tuple(levers) if isinstance(levers, list) else levers
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], where: str = "spec", base_dir: Path | None = None) -> Self:
+        """A spec from plain tables, as TOML or a run's manifest holds them.
+
+        Parameters
+        ----------
+        mapping : tables and keys as in `models/README.md`.
+        where : what an error message calls it.
+        base_dir : folder that a relative `data.source` starts from; None for the working directory.
+
+        Raises
+        ------
+        SpecError : with every mistake, each with the nearest known key.
+        """
+        mistakes = _contradictions(mapping)
+        try:
+            spec = cls.model_validate(dict(mapping))
+        except ValidationError as error:
+            raise SpecError(where, [*sentences(error, cls), *mistakes]) from None
+        if mistakes:
+            raise SpecError(where, mistakes)
+        spec._given = given_keys(mapping)
+        spec._base_dir = base_dir
+        return spec
+
+    @property
+    def given_keys(self) -> frozenset[str]:
+        """Dotted keys that the file states; every other key has its default."""
+        return self._given
+
+    @property
+    def base_dir(self) -> Path | None:
+        """The folder that a relative `data.source` starts from."""
+        return self._base_dir
+
+    @property
+    def not_used(self) -> tuple[str, ...]:
+        """Dotted keys that are stated, known, and without effect in this version."""
+        found = [key for key in NOT_USED_YET if any(g == key or g.startswith(f"{key}.") for g in self._given)]
+        if self.potential.basis in ("wallet", "levers"):
+            found.append("potential.basis")
+        return tuple(sorted(found))
+
+    @property
+    def value_basis(self) -> str:
+        """`contribution` where a margin is stated, else `revenue`: money before costs is never called profit."""
+        return "revenue" if self.value.margin is None else "contribution"
+
+    @property
+    def min_customers(self) -> int:
+        """Least size of a cohort: as stated, else 200 without pooling and 0 with it."""
+        if self.cohorts.min_customers is not None:
+            return self.cohorts.min_customers
+        return SMALL_COHORT_WITHOUT_POOLING if self.cohorts.pooling is Pooling.NONE else 0
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Columns that `column:NAME` entries ask for besides customer, time and amount, each once."""
+        entries = (self.data.currency, self.cohorts.by, self.value.margin, self.value.acquisition_cost)
+        names = (column_name(entry) for entry in entries)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def title(self) -> str:
+        """What the report is headed with."""
+        return self.report.title or self.name
+
+    def to_dict(self, as_of: datetime.date | None = None) -> dict[str, Any]:
+        """Plain tables with every default filled in and absent choices left out; `from_mapping` reads them back.
+
+        Parameters
+        ----------
+        as_of : the day that the run looks back from; replaces `data.observation_end`.
+        """
+        tables: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        tables["cohorts"]["min_customers"] = self.min_customers
+        if as_of is not None:
+            tables["data"]["observation_end"] = as_of.isoformat()
+        return tables
+
+    def canonical(self, as_of: datetime.date | None = None) -> str:
+        """One line of JSON with sorted keys: equal for two files that say the same in other words."""
+        return json.dumps(
+            self.to_dict(as_of), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+        )
+
+    def spec_hash(self, as_of: datetime.date | None = None) -> str:
+        """SHA-256 of the canonical text, in hex."""
+        return hashlib.sha256(self.canonical(as_of).encode()).hexdigest()
+
+
+def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
+    """Keys that contradict each other, read from the raw tables: no other mistake may hide them."""
+    tables = {name: table if isinstance(table := mapping.get(name), Mapping) else {} for name in ("value", "inference")}
+    wanted = tables["value"].get("draws")
+    computed = tables["inference"].get("draws", InferenceSpec.model_fields["draws"].default)
+    if isinstance(wanted, int) and isinstance(computed, int) and wanted > computed > 0:
+        return [
+            f"value.draws: {wanted} parameter draws cannot be taken from inference.draws = {computed}. "
+            "Lower the first or raise the second."
+        ]
+    return []
+
+
+def load_spec(path: str | Path) -> ModelSpec:
+    """Read a `models/*.toml` file.
+
+    Parameters
+    ----------
+    path : the file; a relative `data.source` in it starts from its folder.
+
+    Raises
+    ------
+    SpecError : no such file, broken TOML (with its line), or mistakes in keys and values, all of them together.
+    """
+    file = Path(path)
+    return ModelSpec.from_mapping(read_toml(file), where=str(path), base_dir=file.parent)

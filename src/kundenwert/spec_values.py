@@ -1,0 +1,115 @@
+"""How single values of a spec are read; each reader says in its error what to write instead."""
+
+import datetime
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from kundenwert.errors import did_you_mean
+from kundenwert.units import Currency, Horizon
+
+COHORT_PERIODS = ("day", "week", "month", "quarter", "year", "all")
+_COLUMN = "column:"
+
+
+def column_name(entry: object) -> str | None:
+    """The NAME of a `column:NAME` entry, or None for anything else.
+
+    >>> column_name("column:channel"), column_name("month"), column_name(0.3)
+    ('channel', None, None)
+    """
+    if isinstance(entry, str) and entry.startswith(_COLUMN):
+        return entry.removeprefix(_COLUMN)
+    return None
+
+
+def _checked_column(entry: str) -> str:
+    if not (column_name(entry) or "").strip():
+        raise ValueError("'column:' needs the name of a column, for example 'column:channel'.")
+    return entry
+
+
+def read_choice[E: StrEnum](choices: Iterable[E]) -> Callable[[object], E]:
+    """A reader of one name of a closed list."""
+    known = {choice.value: choice for choice in choices}
+
+    def read(value: object) -> E:
+        if isinstance(value, str) and value in known:
+            return known[value]
+        hint = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise ValueError(f"{value!r} is not known.{hint} Use one of {', '.join(known)}.")
+
+    return read
+
+
+def read_cohort_rule(value: object) -> str:
+    """A calendar period, `all`, or `column:NAME`."""
+    if isinstance(value, str):
+        if value.startswith(_COLUMN):
+            return _checked_column(value)
+        if value in COHORT_PERIODS:
+            return value
+    hint = did_you_mean(value, COHORT_PERIODS) if isinstance(value, str) else ""
+    raise ValueError(f"{value!r} is not known.{hint} Use one of {', '.join(COHORT_PERIODS)}, or column:NAME.")
+
+
+def read_currency(value: object) -> str | None:
+    """An ISO 4217 code in capitals, or `column:NAME`."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text. Write a code such as 'EUR', or 'column:NAME'.")
+    return _checked_column(value) if value.startswith(_COLUMN) else Currency(value).code
+
+
+def read_timezone(value: object) -> str:
+    """A name of the IANA time zone database."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text. Write a time zone such as 'Europe/Berlin'.")
+    # The list is asked before the file is opened: a name like '../etc' or a directory raises other errors per platform.
+    known = zoneinfo.available_timezones()
+    if value not in known:
+        raise ValueError(
+            f"time zone {value!r} is not known.{did_you_mean(value, known)} Write for example 'Europe/Berlin'."
+        )
+    return value
+
+
+def read_date(value: object) -> datetime.date | None:
+    """A TOML date or text in the form 1997-09-30."""
+    if value is None or (isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return datetime.date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a day of the calendar.") from None
+    shown = value.isoformat() if isinstance(value, datetime.datetime) else repr(value)
+    raise ValueError(f"{shown} is not a date. Write it as 1997-09-30, without a time.")
+
+
+def read_horizon(value: object) -> Horizon | None:
+    """A length of time, as a person writes it."""
+    if value is None or isinstance(value, Horizon):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text. Write '<number> <unit>', for example '26 weeks'.")
+    return Horizon.parse(value)
+
+
+def read_number_or_column(value: object) -> float | str | None:
+    """A number, or `column:NAME` of the data."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.startswith(_COLUMN):
+        return _checked_column(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is neither a number nor 'column:NAME'.")
+    return float(value)
+
+
+def horizon_text(horizon: Horizon) -> str:
+    """A horizon as text that reads back to the last digit, and alike for `26 week` and `26.0 weeks`."""
+    count = int(horizon.count) if horizon.count.is_integer() else repr(horizon.count)
+    return f"{count} {horizon.unit}{'' if horizon.count == 1 else 's'}"
