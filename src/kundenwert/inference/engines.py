@@ -1,0 +1,131 @@
+"""How posterior draws are computed: the `Engine` protocol and NUTS by nutpie."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from kundenwert.errors import UsageError
+from kundenwert.inference.compression import Part, Problem
+from kundenwert.inference.graph import fit_data, part_model, stored_names
+from kundenwert.inference.posterior import Posterior
+from kundenwert.names import EngineName
+from kundenwert.streams import stream_seed
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is finished, from 0 to 1."""
+
+
+class Engine(Protocol):
+    """A way to turn a problem into a posterior."""
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it."""
+
+    def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
+        """Posterior draws of every parameter of every cohort."""
+
+
+@dataclass(frozen=True)
+class Nuts:
+    """The No-U-Turn sampler (Hoffman, Gelman 2014) as nutpie implements it, on the PyMC graph.
+
+    Parameters
+    ----------
+    draws : draws over all chains together.
+    chains : independent chains.
+    tune : warm-up iterations a chain.
+    target_accept : acceptance probability that the step size is tuned to; None takes 0.95 under partial pooling
+        (the hierarchy needs it) and 0.8 elsewhere.
+    cores : chains sampled at once; None takes what the machine has.
+    """
+
+    draws: int = 4000
+    chains: int = 4
+    tune: int = 1000
+    target_accept: float | None = None
+    cores: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chains < 2:
+            raise UsageError(f"{self.chains} chain cannot show that chains agree. Take at least 2, better 4.")
+        if self.draws < self.chains * 4:
+            raise UsageError(f"{self.draws} draws over {self.chains} chains are too few to judge. Take 1000 or more.")
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it."""
+        return EngineName.NUTS.value
+
+    def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
+        """Posterior draws; one compilation a family, whatever the number of cohorts."""
+        names, stats = {}, {}
+        for part in problem.parts:
+            draws, divergences, steps = self._sample_part(part, seed, progress)
+            names.update(draws)
+            stats[f"{part.role}_diverging"] = divergences
+            stats[f"{part.role}_n_steps"] = steps
+        return Posterior.assemble(problem, names, stats, engine=self.name, seed=seed)
+
+    def _sample_part(
+        self, part: Part, seed: int, progress: Progress | None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Draws by name with the cohort axis last, divergences and steps by (chain, draw, fit)."""
+        import nutpie
+
+        names = stored_names(part)
+        compiled = nutpie.compile_pymc_model(part_model(part), var_names=list(names))
+        accept = self.target_accept or (0.95 if part.hierarchical else 0.8)
+        collected: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        divergences, steps = [], []
+        for index, fit in enumerate(part.fits):
+            model = compiled.with_data(**fit_data(part, index)) if index else compiled
+            tree = nutpie.sample(
+                model,
+                draws=math.ceil(self.draws / self.chains),
+                tune=self.tune,
+                chains=self.chains,
+                cores=self.cores or min(self.chains, os.cpu_count() or 1),
+                seed=stream_seed(seed, part.role, fit.label),
+                target_accept=accept,
+                save_warmup=False,
+                progress_bar=False,
+                progress_callback=_chain_progress(part, index, progress),
+            )
+            group = tree["posterior"]
+            for name in names:
+                collected[name].append(group[name].to_numpy())
+            divergences.append(tree["sample_stats"]["diverging"].to_numpy())
+            steps.append(tree["sample_stats"]["n_steps"].to_numpy())
+        joined = {
+            name: np.concatenate(values, axis=-1) if values[0].ndim == 3 else values[0]
+            for name, values in collected.items()
+        }
+        return joined, np.stack(divergences, axis=-1), np.stack(steps, axis=-1)
+
+
+def get_engine(name: str, draws: int) -> Engine:
+    """The engine of a name; `auto` chooses, and the posterior says what it chose."""
+    if name in (EngineName.AUTO, EngineName.NUTS):
+        return Nuts(draws=draws)
+    if name == EngineName.IMPORTANCE:
+        raise UsageError("engine 'importance' is not available in this version. Use 'auto' or 'nuts'.")
+    raise UsageError(f"engine {name!r} is not known. Use 'auto' or 'nuts', or pass an engine object.")
+
+
+def _chain_progress(part: Part, index: int, progress: Progress | None) -> Callable[[list[Any]], None] | None:
+    """nutpie's progress, called from a thread of its own, as a share of the whole part."""
+    if progress is None:
+        return None
+    fits, role = len(part.fits), part.role
+
+    def callback(chains: list[Any]) -> None:
+        total = sum(chain.total_draws for chain in chains)
+        done = sum(chain.finished_draws for chain in chains)
+        progress(f"fit {role}", (index + (done / total if total else 0.0)) / fits)
+
+    return callback

@@ -1,0 +1,146 @@
+"""`fit`: a customer summary in, a posterior out; and `build_model`, the graph for a user to extend."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kundenwert.customers import CustomerSummary, as_summary
+from kundenwert.errors import UsageError
+from kundenwert.families import get_family
+from kundenwert.families.protocol import NormalPrior, PurchaseFamily, SpendFamily
+from kundenwert.inference.compression import Problem, compress
+from kundenwert.inference.engines import Engine, get_engine
+from kundenwert.inference.graph import problem_model
+from kundenwert.inference.posterior import Posterior
+from kundenwert.inference.priors import resolve_priors
+from kundenwert.names import EngineName, FamilyName, Pooling
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+Priors = Mapping[str, NormalPrior | Mapping[str, object]]
+DEFAULT_SEED = 20260101
+
+
+def fit(
+    summary: CustomerSummary | Any,
+    *,
+    purchase: str = FamilyName.BGNBD,
+    spend: str = FamilyName.GAMMA_GAMMA,
+    pooling: str = Pooling.PARTIAL,
+    engine: str | Engine = EngineName.AUTO,
+    draws: int = 4000,
+    seed: int = DEFAULT_SEED,
+    purchase_priors: Priors | None = None,
+    spend_priors: Priors | None = None,
+    time_unit: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Posterior:
+    """Posterior draws of a purchase and a spend model, cohort by cohort.
+
+    Parameters
+    ----------
+    summary : a `CustomerSummary`, or a frame with `frequency, recency, T, monetary_value` and then `time_unit`.
+    purchase, spend : family names, `bgnbd` or `mbgnbd` and `gamma_gamma`.
+    pooling : `none` fits every cohort alone, `complete` all customers as one, `partial` lets cohorts share strength.
+    engine : `auto`, `nuts`, or an engine object (its own draws then count): `Nuts(chains=4, tune=1000)`.
+    draws : draws over all chains.
+    seed : of every random number; a cohort's stream is keyed by its name.
+    purchase_priors, spend_priors : coordinate -> prior in place of a default one.
+    progress : called with a text and a share between 0 and 1.
+
+    Returns
+    -------
+    Posterior : draws (chain, draw, cohort) of `r, alpha, a, b` (rates per time unit) and `p, q, v` (currency).
+
+    Raises
+    ------
+    UsageError : an unknown family, pooling or engine, or priors for coordinates that do not exist.
+    DataError : a frame that breaks the contract of a summary.
+
+    Source: docs/statistics.md, section Priors and pooling.
+    """
+    problem = pose(
+        summary,
+        purchase=purchase,
+        spend=spend,
+        pooling=pooling,
+        purchase_priors=purchase_priors,
+        spend_priors=spend_priors,
+        time_unit=time_unit,
+    )
+    chosen = get_engine(engine, draws) if isinstance(engine, str) else engine
+    posterior = chosen.sample(problem, seed, progress)
+    if engine == EngineName.AUTO:
+        note = f"engine auto chose {chosen.name}: the only engine of this version"
+        posterior = replace(posterior, choices=(*posterior.choices, note))
+    return posterior
+
+
+def build_model(
+    summary: CustomerSummary | Any,
+    *,
+    purchase: str = FamilyName.BGNBD,
+    spend: str = FamilyName.GAMMA_GAMMA,
+    pooling: str = Pooling.PARTIAL,
+    purchase_priors: Priors | None = None,
+    spend_priors: Priors | None = None,
+    time_unit: str | None = None,
+) -> "pm.Model":
+    """The `pm.Model` that `fit` samples, both families in one graph, to extend and to sample as you like.
+
+    Arguments as for `fit`. Under `pooling = "none"` there is one model a cohort: pass the customers of one.
+
+    Raises
+    ------
+    UsageError : `pooling = "none"` with more than one cohort.
+    """
+    problem = pose(
+        summary,
+        purchase=purchase,
+        spend=spend,
+        pooling=pooling,
+        purchase_priors=purchase_priors,
+        spend_priors=spend_priors,
+        time_unit=time_unit,
+    )
+    if len(problem.purchase.fits) > 1:
+        raise UsageError(
+            f"pooling = 'none' makes {len(problem.purchase.fits)} models, one a cohort. Pass the customers of one "
+            "cohort, or use pooling = 'partial' or 'complete'."
+        )
+    return problem_model(problem)
+
+
+def pose(
+    summary: CustomerSummary | Any,
+    *,
+    purchase: str,
+    spend: str,
+    pooling: str,
+    purchase_priors: Priors | None,
+    spend_priors: Priors | None,
+    time_unit: str | None,
+) -> Problem:
+    """The problem an engine is to solve, with names resolved and priors filled in."""
+    if not isinstance(summary, CustomerSummary):
+        if time_unit is None:
+            raise UsageError("a plain frame does not say what its T is in. Pass time_unit='day', 'week', ...")
+        summary = as_summary(summary, time_unit=time_unit)
+    purchase_family, spend_family = get_family(purchase), get_family(spend)
+    if not isinstance(purchase_family, PurchaseFamily):
+        raise UsageError(f"{purchase!r} is not a purchase family. Use 'bgnbd' or 'mbgnbd'.")
+    if not isinstance(spend_family, SpendFamily):
+        raise UsageError(f"{spend!r} is not a spend family. Use 'gamma_gamma'.")
+    try:
+        kind = Pooling(pooling)
+    except ValueError:
+        raise UsageError(f"pooling {pooling!r} is not known. Use {', '.join(Pooling)}.") from None
+    return compress(
+        summary,
+        purchase_family,
+        spend_family,
+        kind,
+        resolve_priors(purchase_family, purchase_priors),
+        resolve_priors(spend_family, spend_priors),
+    )

@@ -1,0 +1,79 @@
+"""Joins a family and a kind of pooling into an ordinary `pm.Model` that a user can take and extend.
+
+Source: docs/statistics.md, section Priors and pooling. PyMC is imported inside the functions, so that a path that
+fits nothing never loads it.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kundenwert.inference.compression import Part, Problem
+from kundenwert.inference.priors import BETWEEN_COHORTS
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def part_model(part: Part, fit_index: int = 0) -> "pm.Model":
+    """The `pm.Model` of one family over one fit.
+
+    Free variables are the family's coordinates with dims `cohort` (and, where the part is hierarchical, `mu_*` and
+    `sd_*`); deterministics are its parameters. Rows and scale are `pm.Data`, so one compilation serves all fits.
+    """
+    import pymc as pm
+
+    fit = part.fits[fit_index]
+    with pm.Model(coords={"cohort": list(fit.cohorts)}) as model:
+        add_part(part, fit_index)
+    return model
+
+
+def problem_model(problem: Problem) -> "pm.Model":
+    """Both parts in one `pm.Model`. Needs a single fit: partial or complete pooling, or a single cohort."""
+    import pymc as pm
+
+    with pm.Model(coords={"cohort": list(problem.purchase.fits[0].cohorts)}) as model:
+        for part in problem.parts:
+            add_part(part, 0)
+    return model
+
+
+def add_part(part: Part, fit_index: int) -> None:
+    """Adds one family's variables, data and likelihood to the `pm.Model` whose context is open."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    fit = part.fits[fit_index]
+    scale = pm.Data(f"{part.role}_scale", np.float64(fit.scale))
+    rows = {name: pm.Data(data_name(part, name), values) for name, values in fit.rows.items()}
+    u: dict[str, Any] = {}
+    for name, prior in part.priors.items():
+        if part.hierarchical:
+            mu = pm.Normal(f"mu_{name}", prior.mean, prior.sd)
+            sd = pm.LogNormal(f"sd_{name}", BETWEEN_COHORTS.mean, BETWEEN_COHORTS.sd)
+            u[name] = pm.Normal(name, mu, sd, dims="cohort")
+        else:
+            u[name] = pm.Normal(name, prior.mean, prior.sd, dims="cohort")
+    theta = part.family.constrain(u, scale, xp=pt)
+    theta = {name: pm.Deterministic(name, value, dims="cohort") for name, value in theta.items()}
+    pm.Potential(f"{part.role}_log_likelihood", part.family.compressed_log_likelihood(theta, rows, xp=pt))
+
+
+def data_name(part: Part, row: str) -> str:
+    """The name under which a row array stands in the model, unique across parts."""
+    return f"{part.role}_{row}"
+
+
+def fit_data(part: Part, fit_index: int) -> Mapping[str, np.ndarray]:
+    """What has to be swapped in a compiled model of this part to sample another fit."""
+    fit = part.fits[fit_index]
+    rows = {data_name(part, name): values for name, values in fit.rows.items()}
+    return {f"{part.role}_scale": np.asarray(fit.scale, dtype=np.float64), **rows}
+
+
+def stored_names(part: Part) -> tuple[str, ...]:
+    """The variables whose draws are kept: parameters, and hyperparameters under partial pooling."""
+    hyper = [f"{kind}_{name}" for name in part.priors for kind in ("mu", "sd")] if part.hierarchical else []
+    return (*part.family.parameters, *hyper)

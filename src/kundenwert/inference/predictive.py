@@ -1,0 +1,175 @@
+"""Replicated purchases: what the posterior would draw before the cut, and what it promises after it.
+
+Before the cut customers are drawn anew from the population, given their first day alone; after it from their
+individual posteriors. Every band holds parameters and chance together. Source: docs/statistics.md, section
+Predictive checks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kundenwert.errors import UsageError
+from kundenwert.families import get_family
+from kundenwert.families.protocol import PurchaseFamily
+from kundenwert.families.simulation import purchase_times
+from kundenwert.streams import stream_seed
+
+if TYPE_CHECKING:
+    from kundenwert.customers.holdout import Holdout
+    from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.inference.posterior import Posterior
+
+FREQUENCY_GROUPS = 8  # 0, 1, ..., 6, 7 or more
+RECENCY_EDGES_WEEKS = (0.0, 4.0, 8.0, 13.0, 26.0, 39.0, np.inf)
+
+
+@dataclass(frozen=True, repr=False)
+class Tracking:
+    """Replicates of a base's purchases beside what was observed.
+
+    Parameters
+    ----------
+    week_end : (week,) datetime64[D], the last day of each week; weeks are counted back and forth from the cut.
+    calibration_weeks : how many of them lie before the cut.
+    observed : (week,) repeat purchases.
+    replicated : (replicate, week).
+    frequency_observed, frequency_replicated : customers with 0..6, 7+ repeat purchases, (group,), (replicate, group).
+    holdout_days : length of the holdout, 0 where the log holds nothing after the cut; the rest is then empty.
+    holdout_expected : (customer,) posterior mean of repeat purchases in the holdout.
+    holdout_p_silent : (customer,) posterior probability of none.
+    holdout_total : (replicate,) purchases of all customers in the holdout.
+    group_replicated : (replicate, group) mean holdout purchases by calibration frequency.
+    recency_replicated : (replicate, bin) the same by weeks since the last purchase, bins between RECENCY_EDGES_WEEKS.
+    observed_total : purchases that came in the holdout, None without one.
+    """
+
+    week_end: np.ndarray
+    calibration_weeks: int
+    observed: np.ndarray
+    replicated: np.ndarray
+    frequency_observed: np.ndarray
+    frequency_replicated: np.ndarray
+    holdout_days: int
+    holdout_expected: np.ndarray
+    holdout_p_silent: np.ndarray
+    holdout_total: np.ndarray
+    group_replicated: np.ndarray
+    recency_replicated: np.ndarray
+    observed_total: int | None
+
+    def __repr__(self) -> str:
+        head = f"<Tracking {self.calibration_weeks} weeks, {self.replicated.shape[0]} replicates"
+        if self.observed_total is None:
+            return f"{head}, no holdout>"
+        expected = self.holdout_expected.sum()
+        return f"{head}; holdout of {self.holdout_days} days: expected {expected:,.0f}, came {self.observed_total:,}>"
+
+
+@dataclass(frozen=True)
+class _Calendar:
+    """Weeks counted from the cut: week k covers the days (7 (k - 1), 7 k] after it."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+    def histogram(self, days_after_cut: np.ndarray) -> np.ndarray:
+        week = np.ceil(days_after_cut / 7).astype(np.int64) - self.first
+        return np.bincount(week[(week >= 0) & (week < self.count)], minlength=self.count)
+
+
+def track(
+    posterior: "Posterior",
+    summary: "CustomerSummary",
+    holdout: "Holdout",
+    *,
+    replicates: int = 200,
+    seed: int,
+    progress: Callable[[str, float], None] | None = None,
+) -> Tracking:
+    """Replicates the purchases of a base week by week, before and after the cut.
+
+    Parameters
+    ----------
+    posterior, summary, holdout : of the same customers; `holdout.days` may be 0.
+    replicates : data sets drawn, one parameter draw each, evenly thinned.
+    seed : of the replicates.
+
+    Raises
+    ------
+    UsageError : the summary has no `first_day` (a table that a user brings), so nothing can be put on a calendar.
+    """
+    table = summary.table
+    if "first_day" not in table.columns or summary.observation_end is None:
+        raise UsageError("tracking needs the days of the first purchases. Summarize from a transaction log.")
+    family = get_family(posterior.purchase_family)
+    assert isinstance(family, PurchaseFamily)
+    unit_days = summary.time_unit.days
+    x, t_x, T = (table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
+    theta = posterior.thinned(replicates)
+    codes = posterior.cohort_codes(table["cohort"])
+    calendar = _Calendar(first=1 - int(np.ceil(T.max() * unit_days / 7)), last=holdout.days // 7)
+    group = np.minimum(x, FREQUENCY_GROUPS - 1).astype(np.int64)
+    recency = np.digitize((T - t_x) * unit_days / 7, RECENCY_EDGES_WEEKS[1:-1])
+    span = holdout.days / unit_days
+    rng = np.random.Generator(np.random.Philox(stream_seed(seed, "tracking")))
+    count = len(theta["r"])
+    weekly = np.zeros((count, calendar.count))
+    frequencies = np.zeros((count, FREQUENCY_GROUPS))
+    by_group = np.zeros((count, FREQUENCY_GROUPS))
+    by_recency = np.zeros((count, len(RECENCY_EDGES_WEEKS) - 1))
+    total, expected, silent = np.zeros(count), np.zeros(len(table)), np.zeros(len(table))
+    for s in range(count):
+        of = {name: theta[name][s, codes] for name in family.parameters}
+        who, when = family.simulate_times(of, T, rng)
+        weekly[s] = calendar.histogram((when - T[who]) * unit_days)
+        frequencies[s] = _group_counts(np.bincount(who, minlength=len(table)))
+        if holdout.days:
+            individual = family.individual(of, x, t_x, T)
+            rate, dropout = individual.draw_alive(rng)
+            alive = rng.random(len(table)) < individual.p_alive
+            who, when = purchase_times(np.where(alive, rate, 0.0), dropout, span, rng)
+            weekly[s] += calendar.histogram(when * unit_days)
+            bought = np.bincount(who, minlength=len(table))
+            by_group[s] = _mean_by(bought, group, FREQUENCY_GROUPS)
+            by_recency[s] = _mean_by(bought, recency, by_recency.shape[1])
+            total[s] = bought.sum()
+            expected += individual.expected_purchases(rate, dropout, span)
+            silent += family.p_no_purchase(of, x, t_x, T, span)
+        if progress is not None:
+            progress("replicate", (s + 1) / count)
+    cut = np.datetime64(summary.observation_end, "D")
+    days = holdout.daily["day"].to_numpy().astype("datetime64[D]") - cut
+    observed = np.repeat(days.astype(np.int64), holdout.daily["purchases"].to_numpy(dtype=np.int64))
+    return Tracking(
+        week_end=cut + 7 * np.arange(calendar.first, calendar.last + 1),
+        calibration_weeks=1 - calendar.first,
+        observed=calendar.histogram(observed),
+        replicated=weekly,
+        frequency_observed=_group_counts(x),
+        frequency_replicated=frequencies,
+        holdout_days=holdout.days,
+        holdout_expected=expected / count,
+        holdout_p_silent=silent / count,
+        holdout_total=total,
+        group_replicated=by_group,
+        recency_replicated=by_recency,
+        observed_total=int(holdout.table["purchases"].sum()) if holdout.days else None,
+    )
+
+
+def _group_counts(frequency: np.ndarray) -> np.ndarray:
+    return np.bincount(np.minimum(frequency, FREQUENCY_GROUPS - 1).astype(np.int64), minlength=FREQUENCY_GROUPS)
+
+
+def _mean_by(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Mean of values by group; nan for a group without customers."""
+    sizes = np.bincount(group, minlength=groups)
+    sums = np.bincount(group, weights=values, minlength=groups)
+    return np.divide(sums, sizes, out=np.full(groups, np.nan), where=sizes > 0)
