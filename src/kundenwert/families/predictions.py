@@ -1,0 +1,59 @@
+"""Predictions of BG/NBD and MBG/NBD given parameters: survival, expected purchases, purchase distributions.
+
+Everything here is about a customer who is alive, with rate ~ Gamma(k, rate beta) and dropout ~ Beta(a, b); new and
+existing customers of both families are cases of it. Source: docs/statistics.md, Population forms.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from kundenwert.families import quadrature
+from kundenwert.families.arithmetic import FloatArray, group_rows, log_rising
+
+
+def survival(k: npt.ArrayLike, beta: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
+    """P(still alive after a further time t): `E[(1 + p t/beta)^-k]`."""
+    return _distinct(quadrature.mean_power, k, np.divide(t, beta), a, b)
+
+
+def expected_purchases(
+    k: npt.ArrayLike,
+    beta: npt.ArrayLike,
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    horizon: npt.ArrayLike,
+    discount: npt.ArrayLike,
+) -> FloatArray:
+    """Purchases expected within the horizon, each discounted by exp(-discount * time), for every a, b > 0."""
+    return _distinct(quadrature.mean_purchases, k, np.divide(horizon, beta), np.multiply(discount, beta), a, b)
+
+
+def purchase_distribution(
+    k: npt.ArrayLike,
+    beta: npt.ArrayLike,
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    n: npt.ArrayLike,
+    t: npt.ArrayLike,
+    first_kill: int,
+) -> FloatArray:
+    """P(n purchases within t). With `first_kill` the customer may have dropped out before the first of them."""
+    k, beta, a, b, n, t = (np.asarray(v, dtype=np.float64) for v in (k, beta, a, b, n, t))
+    u = t / (beta + t)
+    log_count = log_rising(k, n) - special.gammaln(n + 1.0) - k * np.log1p(t / beta) + special.xlogy(n, u)
+    chances = n + first_kill
+    stayed = np.exp(log_rising(b, chances) - log_rising(a + b, chances) + log_count)
+    before = np.maximum(chances - 1.0, 0.0)
+    left = np.exp(log_rising(b, before) - log_rising(a + b, before)) * a / (a + b + before)
+    at_least_n = special.betainc(np.maximum(n, 1.0), k, u)
+    return np.asarray(stayed + np.where(chances > 0, left, 0.0) * np.where(n > 0, at_least_n, 1.0))
+
+
+def _distinct(function: Callable[..., FloatArray], *arguments: npt.ArrayLike) -> FloatArray:
+    """Evaluate once for every distinct combination of the broadcast arguments: customers share many of them."""
+    arrays = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in arguments))
+    distinct, index = group_rows(*(v.ravel() for v in arrays))
+    return function(*distinct)[index].reshape(arrays[0].shape)
