@@ -1,0 +1,159 @@
+"""Where valuable, growable and below zero begin: derived once over a whole base, then frozen and carried over.
+
+Thresholds that move with every retrain would change labels of customers who did nothing
+(docs/statistics.md, section Segments).
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from kundenwert.decisions.losses import FloatArray
+from kundenwert.errors import UsageError
+
+VALUABLE_BAND = (0.70, 0.80, 0.90)  # shares of cumulated positive value, from the top
+GROWABLE_SHARE = 0.50
+BELOW_ZERO_SHARE = 0.02
+REJECTION_FLOOR = 0.35
+REJECTION_QUANTILE = 0.80
+DENSITY_BINS = 2048
+_NUMBERS = ("valuable", "growable", "below_zero", "rejection_price", "attainable_scale")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Frozen marks, in money except for the last two numbers.
+
+    Parameters
+    ----------
+    valuable : actual value from which a customer is valuable; infinite where nobody has positive value.
+    growable : unrealized value from which a customer is growable; infinite where there is none.
+    below_zero : how far under 0 actual value must lie to be below zero.
+    rejection_price : expected loss above which a label is withheld.
+    attainable_scale : scale of unrealized value that these thresholds were derived with.
+    version : short hash of the numbers; by default it is computed.
+
+    Examples
+    --------
+    >>> one = Thresholds(valuable=50.0, growable=10.0, below_zero=1.0, rejection_price=0.35, attainable_scale=1.0)
+    >>> Thresholds.from_dict(one.to_dict()) == one
+    True
+    """
+
+    valuable: float
+    growable: float
+    below_zero: float
+    rejection_price: float
+    attainable_scale: float
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        numbers = self._numbers()
+        if any(math.isnan(v) for v in numbers.values()) or any(math.isinf(numbers[k]) for k in list(numbers)[2:]):
+            raise UsageError(f"thresholds must be numbers, and only valuable and growable may be infinite: {numbers}.")
+        if self.below_zero < 0 or self.rejection_price < 0 or not 0 <= self.attainable_scale <= 1:
+            raise UsageError(f"below_zero or rejection_price is negative, or the scale not in [0, 1]: {numbers}.")
+        text = json.dumps({k: repr(v) for k, v in numbers.items()}, sort_keys=True)
+        version = hashlib.sha256(text.encode()).hexdigest()[:8]
+        if self.version not in ("", version):
+            raise UsageError(f"thresholds carry version {self.version}, but their numbers are those of {version}.")
+        object.__setattr__(self, "version", version)
+
+    def _numbers(self) -> dict[str, float]:
+        return {name: float(getattr(self, name)) for name in _NUMBERS}
+
+    def to_dict(self) -> dict[str, float | str]:
+        """For JSON, which knows no infinity: an infinite mark is written as "inf"."""
+        return {k: v if isinstance(v, str) or math.isfinite(v) else "inf" for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Thresholds":
+        """The inverse of `to_dict`."""
+        return cls(*(float(data[name]) for name in _NUMBERS), version=str(data.get("version", "")))
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The part of the thresholds that money alone decides."""
+
+    valuable: float
+    growable: float
+    below_zero: float
+
+
+def derive_marks(actual: FloatArray, unrealized: FloatArray) -> Marks:
+    """Marks from expected actual and unrealized value of a whole base.
+
+    Parameters
+    ----------
+    actual : (customer,) money; customers without a mean (NaN) have no say.
+    unrealized : (customer,) money.
+    """
+    known = actual[np.isfinite(actual)]
+    valuable = valuable_mark(known)
+    if math.isfinite(valuable):
+        below = BELOW_ZERO_SHARE * valuable
+    else:
+        below = BELOW_ZERO_SHARE * float(np.abs(known).mean()) if len(known) else 0.0
+    return Marks(valuable, share_mark(unrealized, GROWABLE_SHARE), below)
+
+
+def share_mark(values: FloatArray, share: float) -> float:
+    """The value at which the sum of positive values, from the top, reaches a share; infinite if there is none.
+
+    Examples
+    --------
+    >>> share_mark(np.array([5.0, 3.0, 2.0, -4.0]), 0.8)
+    3.0
+    """
+    positive = np.sort(values[values > 0])[::-1]
+    if not len(positive):
+        return math.inf
+    running = np.cumsum(positive)
+    return float(positive[min(np.searchsorted(running, share * running[-1]), len(positive) - 1)])
+
+
+def valuable_mark(actual: FloatArray) -> float:
+    """The actual value in the deepest valley of the density between 70 and 90 % of cumulated positive value.
+
+    A mark in a dense place flickers: many customers lie close to it. The density is that of asinh(value), in units of
+    a fiftieth of the mean positive value, so that the currency's unit does not matter. Ties go to the one nearest 80 %.
+    """
+    high, middle, low = (share_mark(actual, share) for share in VALUABLE_BAND)
+    if not math.isfinite(middle) or low == high:
+        return middle
+    unit = BELOW_ZERO_SHARE * float(actual[actual > 0].mean())
+    grid, density = _density(np.arcsinh(actual / unit))
+    inside = (grid >= np.arcsinh(low / unit)) & (grid <= np.arcsinh(high / unit))
+    if not inside.any():
+        return middle
+    lowest = density[inside].min()
+    ties = grid[inside][density[inside] <= lowest * (1 + 1e-9)]
+    chosen = ties[np.abs(ties - np.arcsinh(middle / unit)).argmin()]
+    return float(np.sinh(chosen) * unit)
+
+
+def _density(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A Gaussian kernel density on a grid; binned, so that a million customers cost no more than a thousand."""
+    spread = min(values.std(), float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34) or values.std()
+    width = 0.9 * spread * len(values) ** -0.2
+    counts, edges = np.histogram(values, DENSITY_BINS)
+    step = float(edges[1] - edges[0])
+    smooth = gaussian_filter1d(counts.astype(np.float64), width / step, mode="constant", truncate=6.0)
+    return (edges[1:] + edges[:-1]) / 2, smooth
+
+
+def derive_price(risk: FloatArray) -> float:
+    """The expected loss above which a label is withheld: that of the four in five clearest customers, at least .35.
+
+    Parameters
+    ----------
+    risk : (customer,) least expected loss of each.
+    """
+    return max(REJECTION_FLOOR, float(np.quantile(risk, REJECTION_QUANTILE))) if len(risk) else REJECTION_FLOOR

@@ -1,0 +1,78 @@
+"""The valuation identity: what a living customer's time and orders are worth, given rate and dropout.
+
+While alive, orders come at rate `lambda` and each kills with probability `p`, so deaths come at hazard
+`mu = lambda p` and `P(alive at t) = exp(-mu t)`. Everything below is an integral of that curve
+(docs/statistics.md, section Valuation identity).
+"""
+
+import numpy as np
+
+from kundenwert.value.counters import FloatArray
+
+TAYLOR = 1e-5
+
+
+def phi(u: FloatArray | float) -> FloatArray:
+    """`(1 - exp(-u)) / u`, with its limit 1 at 0.
+
+    Parameters
+    ----------
+    u : any shape, any sign.
+
+    Returns
+    -------
+    array of the same shape
+
+    Examples
+    --------
+    >>> phi(0.0).item(), round(phi(1.0).item(), 6)
+    (1.0, 0.632121)
+    """
+    u = np.asarray(u, dtype=np.float64)
+    small = np.abs(u) < TAYLOR
+    safe = np.where(small, 1.0, u)
+    # expm1 keeps the digits, so the series is needed only where u itself is 0 or a denormal.
+    return np.where(small, 1.0 - u * (0.5 - u / 6.0), -np.expm1(-safe) / safe)
+
+
+def annuity(rate: FloatArray | float, horizon: FloatArray | float) -> FloatArray:
+    """`int_0^H exp(-rate t) dt`: one unit of money per unit of time, until the horizon.
+
+    With `rate = delta + mu` it is the expected discounted time alive, with `rate = delta` the plain annuity.
+
+    Parameters
+    ----------
+    rate : per time unit, any shape.
+    horizon : in time units, broadcasts against `rate`.
+
+    Examples
+    --------
+    >>> annuity(0.0, 52.0).item()
+    52.0
+    """
+    return np.asarray(horizon * phi(rate * np.asarray(horizon)), dtype=np.float64)
+
+
+def discrete_orders(rate: FloatArray, hazard: FloatArray, length: float, periods: int, factor: float) -> FloatArray:
+    """Discounted orders of a living customer where each period's orders are discounted at its end.
+
+    Parameters
+    ----------
+    rate, hazard : lambda and mu per time unit, any shape.
+    length : length of a period in time units.
+    periods : how many.
+    factor : discount factor of one period, in (0, 1].
+
+    Returns
+    -------
+    array of the shape of `rate`
+
+    Examples
+    --------
+    >>> discrete_orders(np.array(2.0), np.array(0.0), 1.0, 3, 1.0).item()
+    6.0
+    """
+    w = hazard * length
+    c = w - np.log(factor)
+    ratio = periods * phi(periods * c) / phi(c)
+    return np.asarray(rate * length * phi(w) * factor * ratio, dtype=np.float64)

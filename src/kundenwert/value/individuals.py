@@ -1,0 +1,320 @@
+"""Streams customers in blocks: each block makes its individual posterior draws, is reduced, and is forgotten.
+
+One independent draw of (rate, dropout, spend) for every customer and parameter draw, exact by conjugacy
+(docs/statistics.md, section Individual posterior). Rate and dropout are always those of the living customer and
+weighted by `p_alive`: averaging over who is alive in closed form takes most of the Monte Carlo noise out of labels.
+Nothing here knows what the draws are for; reducers do.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kundenwert.errors import UsageError
+from kundenwert.families import get_family
+from kundenwert.families.protocol import Individual, PurchaseFamily, SpendFamily
+from kundenwert.value.counters import FloatArray, KeyArray, Purpose, Streams, check_seed, text_keys
+
+if TYPE_CHECKING:
+    from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.inference.posterior import Posterior
+
+IntArray = npt.NDArray[np.int64]
+Progress = Callable[[str, float], None]
+
+BLOCK = 64  # customers; 64 x 1000 draws is half a megabyte an array, which stays in the processor's cache
+THREADS_LIMIT = 8
+SMALLEST_RATE = 1e-300
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What the individual posterior reads of each customer, as arrays in the order of the summary.
+
+    Parameters
+    ----------
+    ids : (customer,) as the user knows them.
+    keys : (customer,) of the random streams.
+    cohort : (customer,) position on the posterior's cohort axis.
+    x, t_x, T : (customer,) repeat purchases, recency, age; times in the posterior's unit.
+    n, spend : (customer,) repeat days with positive spend, and what was spent on them.
+    """
+
+    ids: npt.NDArray[np.object_]
+    keys: KeyArray
+    cohort: IntArray
+    x: FloatArray
+    t_x: FloatArray
+    T: FloatArray
+    n: FloatArray
+    spend: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def first_ids(self, rows: IntArray) -> str:
+        """The first five ids of some rows, for messages."""
+        return ", ".join(str(i) for i in self.ids[rows[:5]]) + (", ..." if len(rows) > 5 else "")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Parameter draws with the algebra that reads them.
+
+    Parameters
+    ----------
+    theta : name -> (draw, cohort).
+    cohorts : labels.
+    seed : of the individual draws.
+    """
+
+    theta: dict[str, FloatArray]
+    cohorts: tuple[str, ...]
+    purchase: PurchaseFamily
+    spend: SpendFamily
+    seed: int
+
+    @property
+    def draws(self) -> int:
+        """Parameter draws."""
+        return int(next(iter(self.theta.values())).shape[0])
+
+    def of_cohort(self, cohort: int) -> dict[str, FloatArray]:
+        """Parameters of one cohort, name -> (draw,)."""
+        return {name: np.ascontiguousarray(values[:, cohort]) for name, values in self.theta.items()}
+
+
+def population(posterior: "Posterior", draws: int | None, seed: int) -> Population:
+    """The parameter draws that individual draws are made from, evenly thinned."""
+    purchase, spend = get_family(posterior.purchase_family), get_family(posterior.spend_family)
+    if not isinstance(purchase, PurchaseFamily) or not isinstance(spend, SpendFamily):
+        raise UsageError(
+            f"{posterior.purchase_family} and {posterior.spend_family} are not a purchase and a spend family."
+        )
+    return Population(posterior.thinned(draws), posterior.cohorts, purchase, spend, check_seed(seed))
+
+
+def histories(posterior: "Posterior", summary: "CustomerSummary") -> Histories:
+    """The customers of a summary as the posterior's individual draws need them.
+
+    Raises
+    ------
+    UsageError : posterior and summary quote times in different units or amounts in different currencies.
+    RunError : a cohort that the posterior does not know.
+    """
+    if summary.time_unit != posterior.time_unit:
+        raise UsageError(
+            f"the posterior's rates are per {posterior.time_unit.value}, the summary's times are in "
+            f"{summary.time_unit.value}s. Summarize with time_unit='{posterior.time_unit.value}'."
+        )
+    if summary.currency and posterior.currency and summary.currency != posterior.currency:
+        raise UsageError(f"the posterior is in {posterior.currency}, the summary in {summary.currency}.")
+    table = summary.table
+
+    def column(name: str) -> FloatArray:
+        return np.asarray(table[name], dtype=np.float64)
+
+    n = column("spend_days")
+    ids = table["customer_id"].to_numpy(dtype=object)
+    return Histories(
+        ids=ids,
+        keys=text_keys(ids),
+        cohort=posterior.cohort_codes(table["cohort"]),
+        x=column("frequency"),
+        t_x=column("recency"),
+        T=column("T"),
+        n=n,
+        # The mean of no orders is never read: whatever a summary holds there, nothing was spent.
+        spend=np.where(n > 0, n * column("monetary_value"), 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some customers of one cohort with their individual draws, each made when first asked for.
+
+    Parameters
+    ----------
+    rows : (row,) positions in the histories.
+    theta : name -> (draw,) parameters of the cohort.
+    x, t_x, T, n, spend : (row, 1), so that they broadcast against parameters.
+    """
+
+    rows: IntArray
+    cohort: int
+    theta: dict[str, FloatArray]
+    people: Population
+    keys: KeyArray
+    x: FloatArray
+    t_x: FloatArray
+    T: FloatArray
+    n: FloatArray
+    spend: FloatArray
+    streams: Streams
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, draw)."""
+        return len(self.rows), self.people.draws
+
+    @cached_property
+    def individual(self) -> Individual:
+        """The mixture that each customer's rate and dropout follow."""
+        return self.people.purchase.individual(self.theta, self.x, self.t_x, self.T)
+
+    @cached_property
+    def p_alive(self) -> FloatArray:
+        """(row, draw) probability of being alive."""
+        return np.broadcast_to(self.individual.p_alive, self.shape)
+
+    @cached_property
+    def structurally_alive(self) -> npt.NDArray[np.bool_]:
+        """(row,) whether the model itself says "alive", as BG/NBD does before the first repeat purchase."""
+        return np.asarray((self.x[:, 0] == 0) & (self.p_alive == 1).all(axis=1))
+
+    @cached_property
+    def rate(self) -> FloatArray:
+        """(row, draw) purchases per time unit of the living customer."""
+        drawn = self._fill(Purpose.RATE, self.individual.rate_shape)
+        drawn /= self.individual.rate_alive
+        return drawn
+
+    @cached_property
+    def dropout(self) -> FloatArray:
+        """(row, draw) probability that a purchase is the last one, of the living customer."""
+        first, second = (np.broadcast_to(shape, self.shape) for shape in self.individual.dropout_alive)
+        drawn = np.empty(self.shape)
+        for row, key in enumerate(self.keys):
+            drawn[row] = self.streams.at(key, Purpose.DROPOUT).beta(first[row], second[row])
+        return drawn
+
+    @cached_property
+    def spend_rate(self) -> FloatArray:
+        """(row, draw) Gamma-Gamma's nu; an order is worth `p / nu` on average.
+
+        Bounded away from 0: with q near 0 a draw can underflow, and an infinite order times no order is not a number.
+        """
+        shape, rate = self.people.spend.individual(self.theta, self.n, self.spend)
+        drawn = self._fill(Purpose.SPEND, shape)
+        drawn /= rate
+        return np.maximum(drawn, SMALLEST_RATE, out=drawn)
+
+    @property
+    def mean_spend(self) -> FloatArray:
+        """(row, draw) drawn mean amount of an order."""
+        return np.asarray(self.theta["p"] / self.spend_rate)
+
+    @cached_property
+    def expected_spend(self) -> FloatArray:
+        """(row, draw) expected mean amount of an order given parameters; NaN where it does not exist."""
+        return np.broadcast_to(self.people.spend.expected_spend(self.theta, self.n, self.spend), self.shape)
+
+    def _fill(self, purpose: Purpose, shapes: FloatArray) -> FloatArray:
+        shapes = np.broadcast_to(shapes, self.shape)
+        drawn = np.empty(self.shape)
+        for row, key in enumerate(self.keys):
+            self.streams.at(key, purpose).standard_gamma(shapes[row], out=drawn[row])
+        return drawn
+
+
+def thread_count(threads: int | None) -> int:
+    """How many threads a pass uses: what was asked for, or what the machine has, at most eight."""
+    if threads is None:
+        return max(1, min(os.cpu_count() or 1, THREADS_LIMIT))
+    if threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads!r}.")
+    return threads
+
+
+def ordered_map[Item, Result](
+    work: Callable[[Item], Result], items: Sequence[Item], threads: int
+) -> Iterator[tuple[Item, Result]]:
+    """Maps over threads, yields in the order of the items, and keeps few results in flight."""
+    if threads == 1:
+        for item in items:
+            yield item, work(item)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > 4 * threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def stream[Result](
+    people: Population,
+    customers: Histories,
+    reduce: Callable[[Block], Result],
+    *,
+    stage: str = "individual draws",
+    block: int = BLOCK,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[IntArray, int, Result]]:
+    """One pass over the customers: `reduce` is called with each block, in threads.
+
+    Parameters
+    ----------
+    people : parameter draws.
+    customers : histories.
+    reduce : turns a block with its draws into something small; called from several threads at once.
+    stage : what `progress` calls the pass.
+    block : customers a block; a matter of speed, never of results.
+    progress : called with the stage and the share done, from the calling thread.
+
+    Yields
+    ------
+    (rows, cohort, result), cohort by cohort, rows ascending: the same order whatever the threads.
+    """
+    pieces = _blocks(customers.cohort, block)
+    theta = {cohort: people.of_cohort(cohort) for cohort in np.unique(customers.cohort).tolist()}
+
+    def work(piece: tuple[int, IntArray]) -> Result:
+        cohort, rows = piece
+        return reduce(
+            Block(
+                rows=rows,
+                cohort=cohort,
+                theta=theta[cohort],
+                people=people,
+                keys=customers.keys[rows],
+                x=customers.x[rows, None],
+                t_x=customers.t_x[rows, None],
+                T=customers.T[rows, None],
+                n=customers.n[rows, None],
+                spend=customers.spend[rows, None],
+                streams=Streams(people.seed),
+            )
+        )
+
+    done, total = 0, len(customers)
+    for (cohort, rows), result in ordered_map(work, pieces, thread_count(threads)):
+        yield rows, cohort, result
+        done += len(rows)
+        if progress is not None:
+            progress(stage, done / total)
+
+
+def _blocks(cohort: IntArray, size: int) -> list[tuple[int, IntArray]]:
+    """Blocks hold customers of one cohort, so that parameters are one vector a block and not a table."""
+    order = np.argsort(cohort, kind="stable")
+    starts = np.flatnonzero(np.diff(cohort[order], prepend=-1))
+    groups = np.split(order, starts[1:])
+    return [
+        (int(cohort[group[0]]), group[first : first + size])
+        for group in groups
+        if len(group)
+        for first in range(0, len(group), size)
+    ]

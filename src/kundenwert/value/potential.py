@@ -1,0 +1,187 @@
+"""Potential value: the distance to what the better ones among a customer's peers are worth.
+
+The frontier is a quantile of *new living customers* drawn from the population, never of observed customers: raw rates
+reward luck, and survivors under BG/NBD are mostly slow one-time buyers. A share of the gap, a judgement and not an
+estimate, counts as attainable (docs/statistics.md, section Potential value).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import betaincinv
+
+from kundenwert.names import PotentialBasis
+from kundenwert.value.actual import alive_value
+from kundenwert.value.counters import FloatArray, Purpose, Streams, text_keys
+from kundenwert.value.individuals import SMALLEST_RATE, IntArray, Population, Progress, ordered_map, thread_count
+from kundenwert.value.settings import ValueSettings
+
+SENSITIVITY = (0.7, 0.8, 0.9)
+MARGIN_BINS = 20
+CHUNK = 64  # parameter draws at once: 64 x 2000 new customers is one megabyte an array
+IDENTIFIED = 0.1
+
+
+@dataclass(frozen=True, repr=False)
+class Frontier:
+    """What peers set as the mark, and how much of the distance counts.
+
+    Parameters
+    ----------
+    quantile : of new living customers.
+    levels : quantile -> (cohort, margin, draw) value of a new living customer at that quantile, in money.
+    margins : (margin,) margins that `levels` were computed for.
+    attainable : (draw,) attainable share, stratified draws of its prior.
+    attainable_scale : factor on all unrealized value that keeps its total below `limit`.
+    limit : the most that all unrealized value together may be, in money.
+    potential_identified : share of the variation of unrealized value that lies between cohorts, 0 to 1.
+    sensitivity : quantile -> total of unrealized value before the limit, in money.
+    """
+
+    quantile: float
+    levels: Mapping[float, FloatArray]
+    margins: FloatArray
+    attainable: FloatArray
+    attainable_scale: float = 1.0
+    limit: float = np.inf
+    potential_identified: float = 0.0
+    sensitivity: Mapping[float, float] = field(default_factory=dict)
+    basis: PotentialBasis = PotentialBasis.PEERS
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader of potential values must be told, or None."""
+        if self.potential_identified >= IDENTIFIED:
+            return None
+        return (
+            f"Potential mostly mirrors actual value: {self.potential_identified:.0%} of its variation lies between "
+            "peer groups. Customers worth little have room to grow by definition; it does not say who will grow. "
+            "Peer groups by channel, region or first basket would tell more."
+        )
+
+    def margin_codes(self, margin: FloatArray) -> IntArray:
+        """(customer,) the position in `margins` that is nearest to each customer's margin."""
+        middles = (self.margins[1:] + self.margins[:-1]) / 2
+        return np.searchsorted(middles, margin).astype(np.int64)
+
+    def gap(self, quantile: float, cohort: int, codes: IntArray, contribution: FloatArray) -> FloatArray:
+        """(row, draw) money by which a living customer falls short of the frontier, at least 0."""
+        return np.asarray(np.maximum(self.levels[quantile][cohort, codes] - contribution, 0.0))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Frontier of peers at {self.quantile:.2f}: scale {self.attainable_scale:.3g}, "
+            f"identified {self.potential_identified:.1%}>"
+        )
+
+
+def build_frontier(
+    people: Population,
+    cohorts: IntArray,
+    margin: FloatArray,
+    settings: ValueSettings,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Frontier levels of the cohorts that customers belong to.
+
+    Parameters
+    ----------
+    cohorts : (customer,) positions on the cohort axis; levels of absent cohorts stay NaN.
+    margin : (customer,) each distinct value gets levels of its own, more than 20 are binned.
+    """
+    margins = representative_margins(margin)
+    quantiles = tuple(sorted({*SENSITIVITY, settings.frontier}))
+    present = np.unique(cohorts).tolist()
+    levels = {q: np.full((len(people.cohorts), len(margins), people.draws), np.nan) for q in quantiles}
+
+    def work(cohort: int) -> FloatArray:
+        return _cohort_levels(people, cohort, margins, quantiles, settings)
+
+    for done, (cohort, found) in enumerate(ordered_map(work, present, thread_count(threads)), start=1):
+        for q, level in zip(quantiles, found, strict=True):
+            levels[q][cohort] = level
+        if progress is not None:
+            progress("peers' frontier", done / len(present))
+    return Frontier(
+        quantile=settings.frontier,
+        levels=levels,
+        margins=margins,
+        attainable=attainable_share(people.draws, settings.attainable, people.seed),
+    )
+
+
+def representative_margins(margin: FloatArray) -> FloatArray:
+    """(margin,) ascending: the distinct margins, or the means of 20 equally large groups of them."""
+    distinct = np.unique(margin)
+    if len(distinct) <= MARGIN_BINS:
+        return distinct
+    return np.unique([group.mean() for group in np.array_split(np.sort(margin), MARGIN_BINS)])
+
+
+def attainable_share(draws: int, shapes: tuple[float, float], seed: int) -> FloatArray:
+    """(draw,) stratified draws of Beta: the inverse CDF on a grid, in random order.
+
+    The share is common to all customers, so that plain draws would move them all by the same Monte Carlo error.
+
+    Examples
+    --------
+    >>> round(float(attainable_share(1000, (2.0, 6.0), seed=1).mean()), 3)
+    0.25
+    """
+    grid = (np.arange(draws) + 0.5) / draws
+    random = Streams(seed).at(text_keys(["attainable share"])[0], Purpose.ATTAINABLE)
+    return np.asarray(betaincinv(*shapes, random.permutation(grid)))
+
+
+def growth_limit(actual: FloatArray, settings: ValueSettings) -> float:
+    """The most that all unrealized value may add up to: a share of positive actual value per year of horizon."""
+    return settings.growth_cap * settings.horizon.years * float(np.nansum(np.maximum(actual, 0.0)))
+
+
+def adding_up_scale(limit: float, unrealized: float) -> float:
+    """The factor, at most 1, that keeps the total of unrealized value below the limit; 1 where there is none."""
+    return min(1.0, limit / unrealized) if unrealized > 0 else 1.0
+
+
+def share_between_cohorts(unrealized: FloatArray, cohort: IntArray) -> float:
+    """How much of the variance of unrealized value lies between cohorts; 0 where nothing varies."""
+    centred = unrealized - unrealized.mean()
+    total = float(centred @ centred)
+    if total <= 0:
+        return 0.0
+    counts = np.bincount(cohort)
+    sums = np.bincount(cohort, centred)
+    held = counts > 0
+    return float((sums[held] ** 2 / counts[held]).sum()) / total
+
+
+def _cohort_levels(
+    people: Population, cohort: int, margins: FloatArray, quantiles: tuple[float, ...], settings: ValueSettings
+) -> FloatArray:
+    """(quantile, margin, draw) of one cohort; new customers exist in chunks of parameter draws only."""
+    theta = people.of_cohort(cohort)
+    key = text_keys([people.cohorts[cohort]])[0]
+    rates, dropouts, spends = (
+        Streams(people.seed).at(key, purpose)
+        for purpose in (Purpose.FRONTIER_RATE, Purpose.FRONTIER_DROPOUT, Purpose.FRONTIER_SPEND)
+    )
+    zero = np.zeros(1)
+    new = people.purchase.individual(theta, zero, zero, zero)
+    spend_shape, spend_rate = people.spend.individual(theta, zero, zero)
+    dropout_shapes = [np.broadcast_to(shape, people.draws) for shape in new.dropout_alive]
+    found = np.empty((len(quantiles), len(margins), people.draws))
+    for first in range(0, people.draws, CHUNK):
+        here = slice(first, min(first + CHUNK, people.draws))
+        size = (here.stop - first, settings.newcomers)
+        rate = rates.standard_gamma(theta["r"][here, None], size) / theta["alpha"][here, None]
+        dropout = dropouts.beta(dropout_shapes[0][here, None], dropout_shapes[1][here, None], size)
+        nu = spends.standard_gamma(spend_shape[here, None], size) / spend_rate[here, None]
+        mean_spend = theta["p"][here, None] / np.maximum(nu, SMALLEST_RATE)
+        alive = alive_value(rate, dropout, settings.terms)
+        for position, margin in enumerate(margins):
+            value = alive.contribution(np.asarray(margin), mean_spend, settings.terms)
+            found[:, position, here] = np.quantile(value, quantiles, axis=1)
+    return found

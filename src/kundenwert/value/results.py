@@ -1,0 +1,67 @@
+"""What `estimate_value` returns."""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from kundenwert.value.counters import FloatArray
+from kundenwert.value.potential import Frontier
+from kundenwert.value.settings import ValueSettings
+
+
+@dataclass(frozen=True, repr=False)
+class Totals:
+    """Simulated totals, one a parameter draw: the interval of a sum cannot be had from one customer's intervals.
+
+    Parameters
+    ----------
+    base : (draw,) value of all customers, in money.
+    by_cohort : (draw, cohort) the same by cohort of the posterior, 0 where it has no customers.
+    expected_purchases : (draw,) orders of all customers within the value horizon.
+    churned : (draw,) customers with no order within the churn horizon.
+    """
+
+    base: FloatArray
+    by_cohort: FloatArray
+    expected_purchases: FloatArray
+    churned: FloatArray
+
+
+@dataclass(frozen=True, repr=False)
+class Value:
+    """What every customer is worth and could be worth.
+
+    Parameters
+    ----------
+    table : one row a customer, in the order of the summary; money in `settings.currency`, times in its time unit.
+    settings : what was asked for.
+    totals : by draw.
+    frontier : what potential value was measured against.
+    margin : (customer,) resolved margin of each customer.
+    notes : what a reader must know about the whole.
+    """
+
+    table: pd.DataFrame
+    settings: ValueSettings
+    totals: Totals
+    frontier: Frontier
+    margin: FloatArray
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Value {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"<p>Value: {escape(self._summary())}</p><ul>{notes}</ul>{self.table.head().to_html()}"
+
+    def _summary(self) -> str:
+        low, high = np.quantile(self.totals.base, [0.5 - self.settings.interval / 2, 0.5 + self.settings.interval / 2])
+        money = f" {self.settings.currency}" if self.settings.currency else ""
+        return (
+            f"of {len(self.table):,} customers over {self.settings.horizon}: actual {np.median(self.totals.base):,.0f}"
+            f"{money} ({self.settings.interval:.0%}: {low:,.0f} to {high:,.0f}), "
+            f"unrealized {self.table['unrealized_value'].sum():,.0f}{money}, {self.settings.value_basis}"
+        )

@@ -1,0 +1,121 @@
+"""What an estimate of value rests on: horizon, discounting, margin, costs, draws; resolved once and frozen."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from kundenwert.errors import UsageError
+from kundenwert.units import Currency, DiscountRate, Horizon, TimeUnit, rate_per_unit
+from kundenwert.value.counters import check_seed
+
+FRONTIER_LIMIT = 0.9
+ValueBasis = Literal["revenue", "contribution"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The settings in the time unit of the posterior: what the algebra reads.
+
+    Parameters
+    ----------
+    horizon, churn_horizon : in time units.
+    discount : continuous rate per time unit.
+    cost_per_order : in money.
+    cost_active, cost_on_file : in money per time unit.
+    """
+
+    horizon: float
+    churn_horizon: float
+    discount: float
+    cost_per_order: float
+    cost_active: float
+    cost_on_file: float
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """Everything that `estimate_value` was asked for.
+
+    Parameters
+    ----------
+    horizon : how far ahead value counts.
+    discount_rate : per year.
+    margin : share of spend that is contribution; None where each customer has an own one.
+    value_basis : "revenue" where no margin was given, so that nobody takes the figures for profit.
+    cost_per_order : money per order, variable costs that the margin does not hold.
+    cost_per_year_active : money per year while the customer is alive.
+    cost_per_year_on_file : money per year for keeping the record, alive or not.
+    acquisition_cost : money per customer; None where unknown or where each customer has an own one.
+    churn_horizon : churn is "no order within this time".
+    frontier : quantile of new living customers that potential is measured against, at most 0.9.
+    interval : mass of the predictive interval.
+    draws : parameter draws per customer.
+    seed : of every random stream.
+    time_unit, currency : those of the posterior.
+    attainable : the Beta prior of the share of a gap that can be closed. A judgement, not an estimate.
+    growth_cap : all unrealized value together is at most this share of all positive actual value per year of horizon.
+    newcomers : new living customers simulated per parameter draw for the frontier.
+    """
+
+    horizon: Horizon
+    discount_rate: DiscountRate
+    margin: float | None
+    value_basis: ValueBasis
+    cost_per_order: float
+    cost_per_year_active: float
+    cost_per_year_on_file: float
+    acquisition_cost: float | None
+    churn_horizon: Horizon
+    frontier: float
+    interval: float
+    draws: int
+    seed: int
+    time_unit: TimeUnit
+    currency: Currency | None
+    attainable: tuple[float, float] = (2.0, 6.0)
+    growth_cap: float = 0.20
+    newcomers: int = 2000
+
+    def __post_init__(self) -> None:
+        for name in ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file", "growth_cap"):
+            _nonnegative(name, getattr(self, name))
+        if self.acquisition_cost is not None:
+            _nonnegative("acquisition_cost", self.acquisition_cost)
+        if self.margin is not None and not math.isfinite(self.margin):
+            raise UsageError(f"margin must be finite, not {self.margin!r}. Write 0.30 for thirty per cent.")
+        if not 0 < self.frontier <= FRONTIER_LIMIT:
+            raise UsageError(
+                f"frontier {self.frontier!r} must lie in (0, {FRONTIER_LIMIT}]: beyond that a quantile of few lucky "
+                "customers would be taken for what everybody can reach. The default is 0.80."
+            )
+        if not 0 < self.interval < 1:
+            raise UsageError(f"interval {self.interval!r} must lie between 0 and 1, for example 0.90.")
+        for name in ("draws", "newcomers"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)!r}.")
+        if not all(math.isfinite(shape) and shape > 0 for shape in self.attainable):
+            raise UsageError(f"attainable {self.attainable!r} must hold the two positive shapes of a Beta prior.")
+        check_seed(self.seed)
+
+    @property
+    def terms(self) -> Terms:
+        """The settings in time units."""
+        unit = self.time_unit
+        return Terms(
+            horizon=self.horizon.in_units(unit),
+            churn_horizon=self.churn_horizon.in_units(unit),
+            discount=self.discount_rate.continuous(unit),
+            cost_per_order=self.cost_per_order,
+            cost_active=rate_per_unit(self.cost_per_year_active, unit),
+            cost_on_file=rate_per_unit(self.cost_per_year_on_file, unit),
+        )
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether any cost was given: without one (and with margins >= 0) nobody can be below zero."""
+        return self.cost_per_order > 0 or self.cost_per_year_active > 0 or self.cost_per_year_on_file > 0
+
+
+def _nonnegative(name: str, amount: float) -> None:
+    if not (math.isfinite(amount) and amount >= 0):
+        raise UsageError(f"{name} must be finite and not negative, not {amount!r}. Costs are positive numbers.")
