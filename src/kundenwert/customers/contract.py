@@ -1,0 +1,117 @@
+"""The contract of a customer summary that a user brings: every broken rule in one message."""
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from kundenwert.customers.cohorts import ALL
+from kundenwert.errors import FIRST_IDS, DataError, Violation, did_you_mean
+from kundenwert.names import SUMMARY_COLUMNS
+
+REQUIRED = ("frequency", "recency", "T", "monetary_value")
+_WHERE = "customer summary"
+
+
+def check_summary(frame: Any) -> pd.DataFrame:
+    """A user's summary as a table with all standard columns, in the order of its rows.
+
+    Parameters
+    ----------
+    frame : (customer,) any frame that Narwhals takes.
+
+    Raises
+    ------
+    DataError
+        With every rule that is broken.
+    """
+    table = _with_ids(frame)
+    missing = [name for name in REQUIRED if name not in table]
+    if missing:
+        known = [str(name) for name in table.columns]
+        hints = {name: f"{did_you_mean(name, known)} It has: {', '.join(known)}.".strip() for name in missing}
+        raise DataError(_WHERE, [Violation(f"column {name!r} is missing", remedy=hints[name]) for name in missing])
+    if table.empty:
+        raise DataError(_WHERE, [Violation("there are no customers")])
+    numbers = {name: pd.to_numeric(table[name], errors="coerce").astype("float64") for name in _numeric(table)}
+    violations = _violations(table, numbers)
+    if violations:
+        raise DataError(_WHERE, violations)
+    return _completed(table.assign(**numbers))
+
+
+def _with_ids(frame: Any) -> pd.DataFrame:
+    if isinstance(frame, pd.DataFrame):
+        # lifetimes hands its summaries out with the customer as a named index.
+        indexed = "customer_id" not in frame and frame.index.name is not None
+        table = frame.rename_axis("customer_id").reset_index() if indexed else frame.reset_index(drop=True)
+    else:
+        taken: Any = nw.from_native(frame)
+        eager = taken.collect() if isinstance(taken, nw.LazyFrame) else taken
+        table = eager.to_arrow().to_pandas()
+    if "customer_id" not in table:
+        table = table.assign(customer_id=np.arange(len(table)))
+    return table
+
+
+def _numeric(table: pd.DataFrame) -> list[str]:
+    return [name for name in (*REQUIRED, "spend_days") if name in table]
+
+
+def _violations(table: pd.DataFrame, numbers: dict[str, "pd.Series[float]"]) -> list[Violation]:
+    x, t_x, T, z = (numbers[name] for name in REQUIRED)
+    ids = table["customer_id"]
+    broken: list[tuple[Any, str, str]] = [
+        (ids.isna(), "customer_id is missing", "Give each customer an id."),
+        (ids.duplicated(keep=False) & ids.notna(), "customer_id occurs more than once", "Keep one row a customer."),
+    ]
+    for name, value in numbers.items():
+        fix = "Fill it in, or drop these customers."
+        broken.append((~np.isfinite(value), f"{name} is missing, not a number or not finite", fix))
+        broken.append((value < 0, f"{name} is negative", "Correct how it was computed."))
+    remedy = "Their last purchase lies after the end of observation: raise it, or drop later orders."
+    broken += [
+        (np.isfinite(x) & (x != np.floor(x)), "frequency is not a whole number", "It counts repeat purchase days."),
+        (t_x > T, "recency is greater than T", remedy),
+        ((x == 0) & (t_x > 0), "frequency is 0 and recency is not", "Recency is the time of the last repeat purchase."),
+        (
+            (x == 0) & (z > 0),
+            "frequency is 0 and monetary_value is not",
+            "It is the mean of repeat purchases alone: 0.",
+        ),
+    ]
+    if "spend_days" in numbers:
+        n = numbers["spend_days"]
+        fix = "It counts the repeat purchase days with a positive net, and monetary_value is their mean."
+        broken.append(((n > x) | (n != np.floor(n)), "spend_days is not a whole number up to frequency", fix))
+        broken.append(((n > 0) != (z > 0), "one of spend_days and monetary_value is 0 and the other is not", fix))
+    if "cohort" in table:
+        broken.append((table["cohort"].isna(), "cohort is missing", "Fill it in, or leave the column out."))
+    return [
+        Violation(rule, int(rows.sum()), ids[rows].head(FIRST_IDS + 1).tolist(), fix)
+        for rows, rule, fix in broken
+        if rows.any()
+    ]
+
+
+def _completed(table: pd.DataFrame) -> pd.DataFrame:
+    """All standard columns, in order; what cannot be known from the four columns is missing."""
+    frequency = table["frequency"].astype("int64")
+    paid = table["spend_days"] if "spend_days" in table else frequency.where(table["monetary_value"] > 0, 0)
+    orders = table["orders"] if "orders" in table else frequency + 1
+    cohort = table["cohort"].astype(str) if "cohort" in table else pd.Series(ALL, index=table.index, dtype="str")
+    table = table.assign(frequency=frequency, spend_days=paid.astype("int64"), orders=orders, cohort=cohort)
+    unknown: dict[str, Any] = {
+        "first_amount": np.nan,
+        "gross": np.nan,
+        "refunds": np.nan,
+        "first_day": pd.NaT,
+        "last_day": pd.NaT,
+    }
+    table = table.assign(**{name: value for name, value in unknown.items() if name not in table})
+    if "early_refund" not in table:
+        table = table.assign(early_refund=False)
+    days = {name: "datetime64[us]" for name in ("first_day", "last_day")}
+    extras = [name for name in table.columns if name not in (*SUMMARY_COLUMNS, "early_refund")]
+    return table.astype(days)[[*SUMMARY_COLUMNS, "early_refund", *extras]]
