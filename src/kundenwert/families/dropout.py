@@ -17,6 +17,7 @@ from scipy import special
 from kundenwert.families import predictions, sufficient
 from kundenwert.families.arithmetic import FloatArray, IntArray, log_rising, softplus
 from kundenwert.families.protocol import Individual, NormalPrior, Rows, Theta
+from kundenwert.families.simulation import purchase_times
 from kundenwert.names import FamilyName
 
 
@@ -209,17 +210,28 @@ class GeometricDropout:
         x : repeat purchases, int64.
         t_x : time of the last one, 0 where there is none.
         """
-        r, alpha, a, b, T = np.broadcast_arrays(
-            *(np.asarray(theta[k], dtype=np.float64) for k in self.parameters), np.asarray(T, dtype=np.float64)
-        )
-        offered = rng.poisson(rng.gamma(r) / alpha * T)
-        # The fatal chance is geometric, as a float: numpy's integer geometric cannot express a dropout near 0.
-        dropout = np.clip(rng.beta(a, b), 1e-300, 1.0 - 2.0**-53)
-        fatal = 1.0 + np.floor(np.log1p(-rng.random(T.shape)) / np.log1p(-dropout))
-        x = np.minimum(offered, fatal - self.first_kill).astype(np.int64)
-        # Given `offered`, purchase times are uniform, and the x-th smallest of them is beta distributed.
-        position = rng.beta(np.maximum(x, 1), np.maximum(offered - x + 1, 1))
-        return x, np.where(x > 0, T * position, 0.0)
+        who, when = self.simulate_times(theta, T, rng)
+        x = np.bincount(who, minlength=np.size(T))
+        t_x = np.zeros(np.shape(T))
+        np.maximum.at(t_x, who, when)
+        return x, t_x
+
+    def simulate_times(self, theta: Theta, T: npt.ArrayLike, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+        """Every repeat purchase of new customers: who made it, and when after the first purchase.
+
+        Parameters as for `simulate`; returns (purchase,) arrays, see `simulation.purchase_times`.
+        """
+        rate, dropout = self.simulate_individuals(theta, np.shape(T), rng)
+        if self.first_kill:
+            rate = np.where(rng.random(rate.shape) < dropout, 0.0, rate)
+        return purchase_times(rate, dropout, np.asarray(T, dtype=np.float64), rng)
+
+    def simulate_individuals(
+        self, theta: Theta, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Rate and dropout of new customers; the first purchase is still to be survived under MBG/NBD."""
+        r, alpha, a, b = (np.broadcast_to(np.asarray(theta[k], dtype=np.float64), shape) for k in self.parameters)
+        return rng.gamma(r) / alpha, rng.beta(a, b)
 
     def _alive(
         self, theta: Theta, x: npt.ArrayLike, T: npt.ArrayLike

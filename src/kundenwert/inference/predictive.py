@@ -13,6 +13,7 @@ import numpy as np
 
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
+from kundenwert.families.identity import annuity
 from kundenwert.families.protocol import PurchaseFamily
 from kundenwert.families.simulation import purchase_times
 from kundenwert.streams import stream_seed
@@ -132,7 +133,8 @@ def track(
         frequencies[s] = _group_counts(np.bincount(who, minlength=len(table)))
         if holdout.days:
             individual = family.individual(of, x, t_x, T)
-            rate, dropout = individual.draw_alive(rng)
+            rate = rng.standard_gamma(individual.rate_shape) / individual.rate_alive
+            dropout = rng.beta(*individual.dropout_alive)
             alive = rng.random(len(table)) < individual.p_alive
             who, when = purchase_times(np.where(alive, rate, 0.0), dropout, span, rng)
             weekly[s] += calendar.histogram(when * unit_days)
@@ -140,7 +142,7 @@ def track(
             by_group[s] = _mean_by(bought, group, FREQUENCY_GROUPS)
             by_recency[s] = _mean_by(bought, recency, by_recency.shape[1])
             total[s] = bought.sum()
-            expected += individual.expected_purchases(rate, dropout, span)
+            expected += individual.p_alive * rate * annuity(rate * dropout, span)
             silent += family.p_no_purchase(of, x, t_x, T, span)
         if progress is not None:
             progress("replicate", (s + 1) / count)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kundenwert.errors import NumericalError
+from kundenwert.families.identity import annuity
 from kundenwert.value.counters import FloatArray, Purpose
-from kundenwert.value.identity import annuity
 from kundenwert.value.individuals import Block, IntArray
 from kundenwert.value.settings import Terms
 

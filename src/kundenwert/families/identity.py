@@ -7,7 +7,7 @@ While alive, orders come at rate `lambda` and each kills with probability `p`, s
 
 import numpy as np
 
-from kundenwert.value.counters import FloatArray
+from kundenwert.families.arithmetic import FloatArray
 
 TAYLOR = 1e-5
 
