@@ -1,4 +1,4 @@
-"""One family of exceptions: each says what is wrong, where, what to do, and carries the exit code of the command line."""
+"""One family of exceptions: each says what is wrong, where and what to do, and carries the exit code of the program."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
