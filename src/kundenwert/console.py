@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from kundenwert.errors import KundenwertError
 
@@ -58,7 +58,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
         say(str(error))
         return error.exit_code
     except Interrupted as stop:
-        say(f"interrupted ({stop}): nothing was saved, and the champion stays as it was.")
+        say(f"interrupted by {stop}; a run that was not finished is not stored.")
         return stop.exit_code
     return 0
 
@@ -75,9 +75,9 @@ def result(text: str) -> None:
     sys.stdout.flush()
 
 
-def result_json(value: dict[str, Any]) -> None:
+def result_json(value: object) -> None:
     """The one result of a command, as one JSON object on one line."""
-    from kundenwert.runs.artifacts import jsonable
+    from kundenwert.runs.store import jsonable
 
     result(json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False))
 
