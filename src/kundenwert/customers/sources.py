@@ -5,7 +5,7 @@ data (DuckDB for files) then runs everything after it. Narwhals has no date arit
 on every lazy engine, so the day is made here and nowhere else.
 """
 
-import weakref
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,8 @@ def read(
     where, opened = _open(source, Path(base_dir) if base_dir is not None else Path())
     _check_columns(opened.collect_schema().names(), columns, where)
     staged = _stage(opened, columns, zone)
+    if isinstance(source, str | Path) and str(source).lower().endswith(_CSV):
+        staged = _stored(staged, where)
     return check_contract(staged, where=where, currency=code, cohort_column=cohort_column)
 
 
@@ -165,14 +167,9 @@ def _connect() -> Any:
     import duckdb  # isort: skip
 
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    # By default DuckDB would spill into a folder in the caller's working directory.
+    connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
     return connection
-
-
-def _lazy(relation: Any, connection: Any) -> nw.LazyFrame[Any]:
-    frame: nw.LazyFrame[Any] = nw.from_native(relation)
-    weakref.finalize(relation, connection.close)
-    return frame
 
 
 def _open_file(source: str, base: Path) -> nw.LazyFrame[Any]:
@@ -196,7 +193,8 @@ def _open_file(source: str, base: Path) -> nw.LazyFrame[Any]:
         raise DataError(source, [Violation("the file does not exist", remedy=remedy)])
     connection = _connect()
     try:
-        return _lazy(connection.sql(f"SELECT * FROM {call}"), connection)
+        frame: nw.LazyFrame[Any] = nw.from_native(connection.sql(f"SELECT * FROM {call}"))
+        return frame
     except duckdb.Error as error:
         connection.close()
         raise DataError(source, [Violation(f"the file cannot be read: {_first_line(error)}")]) from error
@@ -220,7 +218,8 @@ def _open_database(source: str, base: Path) -> nw.LazyFrame[Any]:
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         name = ".".join(quote(part) for part in ("source", *table.split(".")))
-        return _lazy(connection.sql(f"SELECT * FROM {name}"), connection)
+        frame: nw.LazyFrame[Any] = nw.from_native(connection.sql(f"SELECT * FROM {name}"))
+        return frame
     except duckdb.CatalogException as error:
         query = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'source' ORDER BY 1"
         tables = [row[0] for row in connection.execute(query).fetchall()]
@@ -255,6 +254,19 @@ def _stage_relation(relation: Any, columns: _Columns, zone: str) -> nw.LazyFrame
     # A projection on the caller's own connection: it reads no setting of the session and changes none.
     staged: nw.LazyFrame[Any] = nw.from_native(relation.project(f"{kept}, {parsed_sql(time, amount, zone)}"))
     return staged
+
+
+def _stored(staged: nw.LazyFrame[Any], where: str) -> nw.LazyFrame[Any]:
+    """A staged CSV as a table of its private connection: parsed once, not again for each question asked of it."""
+    import duckdb
+
+    relation = staged.to_native()
+    try:
+        relation.create("staged")
+    except duckdb.Error as error:
+        raise DataError(where, [Violation(f"the file cannot be read: {_first_line(error)}")]) from error
+    stored: nw.LazyFrame[Any] = nw.from_native(relation.query("unused", "SELECT * FROM staged"))
+    return stored
 
 
 def _stage_lazy(frame: nw.LazyFrame[Any], columns: _Columns, zone: str, kind: Any) -> nw.LazyFrame[Any]:

@@ -247,8 +247,8 @@ def _column_cohorts(used: nw.LazyFrame[Any], table: pd.DataFrame, log: Transacti
     ]
     if broken:
         raise DataError(log.where, broken)
-    values = pairs.set_index("customer_id")["cohort"]
-    return pd.Series([_label(values[i]) for i in table["customer_id"]], index=table.index, dtype="str")
+    labels = pd.Series([_label(value) for value in pairs["cohort"]], index=pd.Index(pairs["customer_id"]), dtype="str")
+    return labels.reindex(table["customer_id"]).set_axis(table.index)
 
 
 def _label(value: Any) -> str:
