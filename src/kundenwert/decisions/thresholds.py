@@ -75,7 +75,14 @@ class Thresholds:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Thresholds":
         """The inverse of `to_dict`."""
-        return cls(*(float(data[name]) for name in _NUMBERS), version=str(data.get("version", "")))
+        return cls(
+            valuable=float(data["valuable"]),
+            growable=float(data["growable"]),
+            below_zero=float(data["below_zero"]),
+            rejection_price=float(data["rejection_price"]),
+            attainable_scale=float(data["attainable_scale"]),
+            version=str(data.get("version", "")),
+        )
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
     for row, key in enumerate(block.keys):
         random = block.streams.at(key, Purpose.PREDICTIVE)
         alive = np.flatnonzero(random.random(block.shape[1]) < block.p_alive[row])
-        worth, count = _simulate_living(
+        worth, count = simulate_living(
             random,
             rate[row, alive],
             dropout[row, alive],
@@ -116,7 +116,7 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
     return Futures(value, orders)
 
 
-def _simulate_living(
+def simulate_living(
     random: np.random.Generator,
     rate: FloatArray,
     dropout: FloatArray,
@@ -125,7 +125,13 @@ def _simulate_living(
     margin: float,
     terms: Terms,
 ) -> tuple[FloatArray, FloatArray]:
-    """Discounted value and number of orders of customers who are alive now; all arrays (draw,)."""
+    """Discounted value and number of orders of customers who are alive now, file cost aside; all arrays (draw,).
+
+    Parameters
+    ----------
+    rate, dropout : purchases per time unit, and the probability that each is the last one.
+    shape, spend_rate : Gamma-Gamma's p and nu.
+    """
     if not len(rate):
         return np.zeros(0), np.zeros(0)
     with np.errstate(divide="ignore", over="ignore"):

@@ -251,6 +251,7 @@ def _table(
         Flag.UNPROVEN: ~proven,
         Flag.NO_REPEAT_SPEND: summary["spend_days"].to_numpy() == 0,
         Flag.NO_MEAN_SPEND: np.isnan(columns["actual_value"]),
+        Flag.EARLY_REFUND: summary["early_refund"].to_numpy(dtype=bool),
     }
     for flag, mask in marks.items():
         for row in np.flatnonzero(mask):

@@ -278,7 +278,7 @@ def stream[Result](
     ------
     (rows, cohort, result), cohort by cohort, rows ascending: the same order whatever the threads.
     """
-    pieces = _blocks(customers.cohort, block)
+    pieces = cohort_blocks(customers.cohort, block)
     theta = {cohort: people.of_cohort(cohort) for cohort in np.unique(customers.cohort).tolist()}
 
     def work(piece: tuple[int, IntArray]) -> Result:
@@ -307,7 +307,7 @@ def stream[Result](
             progress(stage, done / total)
 
 
-def _blocks(cohort: IntArray, size: int) -> list[tuple[int, IntArray]]:
+def cohort_blocks(cohort: IntArray, size: int) -> list[tuple[int, IntArray]]:
     """Blocks hold customers of one cohort, so that parameters are one vector a block and not a table."""
     order = np.argsort(cohort, kind="stable")
     starts = np.flatnonzero(np.diff(cohort[order], prepend=-1))

@@ -1,0 +1,89 @@
+"""The valuation identity against high-precision arithmetic, quadrature and an event simulation."""
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from kundenwert.families.identity import annuity, discrete_orders, phi
+from kundenwert.units import DiscountRate, TimeUnit
+from kundenwert.value.actual import alive_value, file_cost, simulate_living
+from kundenwert.value.settings import Terms
+
+TERMS = Terms(
+    horizon=52.0,
+    churn_horizon=26.0,
+    discount=DiscountRate(0.10).continuous(TimeUnit.WEEK),
+    cost_per_order=4.0,
+    cost_active=0.05,
+    cost_on_file=0.02,
+)
+
+
+@pytest.mark.parametrize("u", [0.0, 1e-300, 1e-12, 9.9e-6, 1.01e-5, 1e-3, 1.0, 700.0, 1e5, -1e-9, -1e-3, -2.0])
+def test_phi_has_every_digit(u):
+    with mpmath.workdps(40):
+        exact = 1.0 if u == 0 else float(-mpmath.expm1(-mpmath.mpf(u)) / mpmath.mpf(u))
+    assert phi(u) == pytest.approx(exact, rel=1e-15)
+
+
+@pytest.mark.parametrize(("rate", "horizon"), [(0.0, 52.0), (0.002, 156.0), (3.0, 10.0)])
+def test_annuity_is_the_integral(rate, horizon):
+    assert annuity(rate, horizon) == pytest.approx(quad(lambda t: np.exp(-rate * t), 0, horizon)[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("hazard", [0.0, 0.03, 1.5])
+def test_discrete_orders_are_the_sum_over_periods(hazard):
+    rate, length, periods, factor = 0.4, 4.0, 13, 0.99
+    starts = length * np.arange(periods)
+    alive = np.exp(-hazard * starts)
+    within = quad(lambda t: np.exp(-hazard * t), 0, length)[0]
+    direct = sum(factor ** (j + 1) * rate * alive[j] * within for j in range(periods))
+    got = discrete_orders(np.array(rate), np.array(hazard), length, periods, factor)
+    assert got == pytest.approx(direct, rel=1e-12)
+
+
+def simulate_events(rate, dropout, shape, spend_rate, margin, terms, count, rng):
+    """Order after order, with a coin after each: nothing of the identity is used. Returns value and orders."""
+    clock, alive = np.zeros(count), np.ones(count, dtype=bool)
+    value, orders, end = np.zeros(count), np.zeros(count), np.full(count, terms.horizon)
+    while alive.any():
+        clock[alive] += rng.exponential(1 / rate, alive.sum())
+        alive &= clock < terms.horizon
+        amount = rng.gamma(shape, 1 / spend_rate, alive.sum())
+        value[alive] += np.exp(-terms.discount * clock[alive]) * (margin * amount - terms.cost_per_order)
+        orders[alive] += 1
+        dies = alive & (rng.random(count) < dropout)
+        end[dies] = clock[dies]
+        alive &= ~dies
+    value -= terms.cost_active * -np.expm1(-terms.discount * end) / terms.discount
+    return value, orders
+
+
+@pytest.mark.parametrize(("rate", "dropout"), [(0.1, 0.25), (0.6, 0.02), (0.02, 0.9)])
+def test_expected_value_of_the_living_equals_that_of_simulated_events(rate, dropout):
+    value, orders = simulate_events(rate, dropout, 6.25, 0.2, 0.35, TERMS, 60_000, np.random.default_rng(5))
+    alive = alive_value(np.array(rate), np.array(dropout), TERMS)
+    expected = alive.contribution(np.array(0.35), np.array(6.25 / 0.2), TERMS)
+    assert expected == pytest.approx(value.mean(), abs=4 * value.std() / 60_000**0.5)
+    plain = rate * annuity(rate * dropout, TERMS.horizon)
+    assert plain == pytest.approx(orders.mean(), abs=4 * orders.std() / 60_000**0.5)
+
+
+@pytest.mark.parametrize(("rate", "dropout"), [(0.1, 0.25), (0.6, 0.02)])
+def test_simulated_futures_have_the_distribution_of_simulated_events(rate, dropout):
+    from scipy.stats import ks_2samp
+
+    count, rng = 20_000, np.random.default_rng(11)
+    direct, orders = simulate_events(rate, dropout, 6.25, 0.2, 0.35, TERMS, count, rng)
+    ones = np.ones(count)
+    value, number = simulate_living(rng, rate * ones, dropout * ones, 6.25 * ones, 0.2 * ones, 0.35, TERMS)
+    assert ks_2samp(direct, value).pvalue > 1e-3
+    for k in range(6):
+        share = (orders == k).mean()
+        assert (number == k).mean() == pytest.approx(share, abs=5 * (share * (1 - share) / count) ** 0.5 + 1e-4)
+
+
+def test_file_cost_is_an_annuity():
+    direct = quad(lambda t: 0.02 * np.exp(-TERMS.discount * t), 0, 52)[0]
+    assert file_cost(TERMS) == pytest.approx(direct, rel=1e-10)
