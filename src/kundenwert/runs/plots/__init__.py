@@ -1,0 +1,123 @@
+"""Plots: each is a question, its answer computed from the data, and how to read it.
+
+Every public function returns an Altair chart; its data are binned first, so nothing grows with the number of customers.
+The report draws the same data with the same functions. Nothing here touches Altair's renderer or theme.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kundenwert.runs.plots.churn import (
+    churn_by_money_data,
+    churn_calibration_data,
+    draw_churn_by_money,
+    draw_churn_calibration,
+)
+from kundenwert.runs.plots.cohorts import cohort_values_data, draw_cohort_values
+from kundenwert.runs.plots.exposing import draw_exposure, exposure_data
+from kundenwert.runs.plots.map_chart import draw_map
+from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
+from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation, draw_frequency, draw_tracking
+from kundenwert.runs.plots.sampler import convergence_data, draw_convergence
+from kundenwert.runs.plots.style import Theme
+from kundenwert.runs.plots.value_map import map_data
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from kundenwert.customers.holdout import Holdout
+    from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.decisions.segments import Segments
+    from kundenwert.inference.posterior import Posterior
+    from kundenwert.inference.predictive import Tracking
+
+__all__ = [
+    "actual_vs_potential",
+    "churn_by_money",
+    "churn_calibration",
+    "cohort_values",
+    "conditional_expectation",
+    "convergence",
+    "exposure",
+    "frequency",
+    "tracking",
+]
+
+
+def actual_vs_potential(
+    segments: "Segments", theme: Theme = "light", highlight: Sequence[object] | None = None, *, help: bool = True
+) -> "alt.TopLevelMixin":
+    """The map: what customers bring against the room they have, in cells, with the money on top.
+
+    Parameters
+    ----------
+    segments : what `segment` returned.
+    theme : "light", "dark", or "css" for a page that defines the colours.
+    highlight : up to five customer ids to ring.
+    help : question, answer, reading help and colour key as part of the picture.
+    """
+    return draw_map(map_data(segments, highlight=highlight or ()), theme, help=help)
+
+
+def tracking(
+    tracking: "Tracking", theme: Theme = "light", *, cumulative: bool = False, help: bool = True
+) -> "alt.TopLevelMixin":
+    """Repeat orders by week, expected (90 % predictive band) and come; `cumulative` flatters, so it is not the default."""
+    return draw_tracking(tracking_data(tracking), theme, help=help, cumulative=cumulative)
+
+
+def frequency(
+    tracking: "Tracking", theme: Theme = "light", *, kind: str = "hanging", help: bool = True
+) -> "alt.TopLevelMixin":
+    """Customers by number of repeat orders: a hanging rootogram, or plain bars with `kind="bars"`."""
+    return draw_frequency(frequency_data(tracking), theme, help=help, kind=kind)
+
+
+def conditional_expectation(
+    tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", theme: Theme = "light", *, help: bool = True
+) -> "alt.TopLevelMixin":
+    """Mean orders after the cut by what was known before it: orders, and weeks since the last one."""
+    return draw_conditional_expectation(conditional_expectation_data(tracking, summary, holdout), theme, help=help)
+
+
+def churn_calibration(
+    tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", theme: Theme = "light", *, help: bool = True
+) -> "alt.TopLevelMixin":
+    """Stated chance of silence against what happened, bought once and bought again apart."""
+    return draw_churn_calibration(churn_calibration_data(tracking, summary, holdout), theme, help=help)
+
+
+def churn_by_money(segments: "Segments", theme: Theme = "light", *, help: bool = True) -> "alt.TopLevelMixin":
+    """Customers and their value by the chance of no order within the churn horizon."""
+    return draw_churn_by_money(churn_by_money_data(segments), theme, help=help)
+
+
+def cohort_values(
+    values: Any,
+    cohorts: Sequence[str],
+    sizes: Sequence[int],
+    theme: Theme = "light",
+    *,
+    currency: str | None = None,
+    horizon: str = "3 years",
+    basis: str = "revenue",
+    acquisition_cost: float | None = None,
+    help: bool = True,
+) -> "alt.TopLevelMixin":
+    """What a new customer of each cohort is worth; `values` is (draw, cohort), as `new_customer_value` returns it."""
+    data = cohort_values_data(
+        values, cohorts, sizes, currency=currency, horizon=horizon, basis=basis, acquisition_cost=acquisition_cost
+    )
+    return draw_cohort_values(data, theme, help=help)
+
+
+def convergence(posterior: "Posterior", theme: Theme = "light", *, help: bool = True) -> "alt.TopLevelMixin":
+    """How much cohorts differ before and after the data; without pooling, R-hat by cohort."""
+    return draw_convergence(convergence_data(posterior), theme, help=help)
+
+
+def exposure(
+    summary: "CustomerSummary", theme: Theme = "light", *, customers: int = 60, seed: int = 20260101, help: bool = True
+) -> "alt.TopLevelMixin":
+    """First order, last order and today of a sample of customers: all that the model sees."""
+    return draw_exposure(exposure_data(summary, customers=customers, seed=seed), theme, help=help)

@@ -1,0 +1,373 @@
+"""`report.json`: everything that the report, the terminal and a web page show, binned, so that its size knows no N.
+
+From this alone the page is drawn, without PyMC and without the customer table; old runs can be redrawn by newer versions.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kundenwert.errors import UsageError
+from kundenwert.names import SEGMENTS, Verdict
+from kundenwert.runs import report_words as words
+from kundenwert.runs import wording as w
+from kundenwert.runs.plots.churn import churn_by_money_data, churn_calibration_data
+from kundenwert.runs.plots.cohorts import cohort_values_data
+from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
+from kundenwert.runs.plots.sampler import convergence_data
+from kundenwert.runs.plots.style import Record, json_number, numbers, rounded
+from kundenwert.runs.plots.value_map import map_data
+from kundenwert.runs.report_people import Quantiles, people
+
+if TYPE_CHECKING:
+    from kundenwert.customers.holdout import Holdout
+    from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.decisions.segments import Segments
+    from kundenwert.inference.findings import Checks
+    from kundenwert.inference.posterior import Posterior
+    from kundenwert.inference.predictive import Tracking
+
+REPORT_VERSION = 1
+CARRY = 0.7
+SHOWN_DRAWS = 1000
+SHOWN_COHORTS = 24
+
+
+def build_report(
+    *,
+    title: str,
+    name: str,
+    as_of: datetime.date,
+    run_id: str,
+    summary: "CustomerSummary",
+    posterior: "Posterior",
+    checks: "Checks",
+    segments: "Segments",
+    tracking: "Tracking | None" = None,
+    holdout: "Holdout | None" = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    customer_ids: str = "show",
+    cohort_values: Any | None = None,
+    quantiles_for: Quantiles | None = None,
+    what_if: Sequence[Mapping[str, Any]] = (),
+    previous: Mapping[str, Any] | None = None,
+    actions: bool = False,
+    choices: Sequence[str] = (),
+    timings: Mapping[str, float] | None = None,
+    versions: Mapping[str, str] | None = None,
+    seed: int | None = None,
+    spec_hash: str = "",
+) -> Record:
+    """Everything that a run shows, as plain JSON.
+
+    Parameters
+    ----------
+    title, name, run_id : how the run is called.
+    as_of : the last day that the model saw.
+    summary, posterior, checks, segments : of the same customers; currency, horizons and basis come from
+        `segments.value.settings`.
+    tracking, holdout : None, or a holdout of 0 days, where nothing was held out.
+    settings : key -> {"value": ..., "origin": "given" | "default" | "judgement"}.
+    customer_ids : "show" or "hide".
+    cohort_values : (draw, cohort) value of a new customer, cohorts as in the posterior.
+    quantiles_for : ids -> (n, 20) predictive quantiles of the value of the few customers that are listed.
+    what_if : records with `key`, `low_setting`, `low`, `high_setting`, `high` (money of the base).
+    previous : the report of the run that was in use before this one; None on the first run.
+    actions : True where the spec declares levers.
+    choices : automatic choices, in words.
+    timings : stage -> seconds.
+    versions : package -> version.
+    """
+    if customer_ids not in ("show", "hide"):
+        raise UsageError(f"customer_ids is {customer_ids!r}. Use 'show' or 'hide'.")
+    options = segments.value.settings
+    verdict = Verdict(checks.verdict)
+    currency = str(options.currency) if options.currency else None
+    report: Record = {
+        "report_version": REPORT_VERSION,
+        "title": title,
+        "name": name,
+        "as_of": as_of.isoformat(),
+        "run_id": run_id,
+        "verdict": verdict.value,
+        "in_use": verdict is not Verdict.FAIL,
+        "currency": currency,
+        "horizon": str(options.horizon),
+        "basis": options.value_basis,
+        "margin": json_number(options.margin) if options.margin is not None else None,
+        "basis_words": words.basis_words(options.value_basis, options.margin),
+        "churn_horizon": str(options.churn_horizon),
+        "churn_by": (as_of + datetime.timedelta(days=round(options.churn_horizon.days))).isoformat(),
+        "interval": options.interval,
+        "base": _base(segments, summary),
+        "segments": _segments(segments),
+        "potential": _potential(segments),
+        "notes": list(segments.notes),
+        "checks": _checks(checks),
+        "champion": _champion(previous),
+        "charts": _charts(segments, summary, posterior, tracking, holdout, cohort_values, previous),
+        "people": people(segments, summary, show_ids=customer_ids == "show", quantiles_for=quantiles_for),
+        "assumptions": _assumptions(segments, summary, settings or {}, what_if),
+        "actions": actions,
+        "record": _record(posterior, choices, timings or {}, versions or {}, seed, spec_hash),
+    }
+    report["change"] = words.changes(report, previous) if previous else None
+    report["then"] = previous["segments"] if previous else None
+    report["tiles"] = words.tiles(report)
+    report["headline"] = words.headline(report)
+    report["said"] = {
+        "money": words.money_answer(report["base"], currency),
+        "tail": words.heavy_tail(report["base"], currency),
+        "change": report["change"]["sentence"] if report["change"] else words.FIRST_RUN,
+    }
+    return report
+
+
+def _base(segments: "Segments", summary: "CustomerSummary") -> Record:
+    table, value = segments.table, segments.value
+    actual = table["actual_value"].to_numpy(float)
+    known = actual[np.isfinite(actual)]
+    n = len(table)
+    low, high = _ends(value.totals.base, value.settings.interval)
+    again = n - np.asarray(value.totals.churned, dtype=float)
+    again_low, again_high = _ends(again, value.settings.interval)
+    undecided = (table["status"] == "undecided").to_numpy()
+    total = float(known.sum())
+    return {
+        "customers": n,
+        "once": int((table["frequency"] == 0).sum()),
+        "repeat_orders": int(table["frequency"].sum()),
+        "cohorts": len(summary.cohorts),
+        "value": json_number(total),
+        "low": json_number(low),
+        "high": json_number(high),
+        "mean": json_number(float(known.mean()) if len(known) else 0.0),
+        "median": json_number(float(np.median(known)) if len(known) else 0.0),
+        "no_mean": n - len(known),
+        "room": json_number(float(table["unrealized_value"].sum())),
+        "carry": _carry(known, n),
+        "orders_again": {
+            "share": json_number(float(again.mean()) / n),
+            "mean": json_number(float(again.mean())),
+            "low": json_number(again_low),
+            "high": json_number(again_high),
+        },
+        "undecided": {
+            "customers": int(undecided.sum()),
+            "share": json_number(float(undecided.mean())),
+            "money_share": json_number(float(np.nansum(actual[undecided])) / total) if total > 0 else None,
+        },
+        "draws": rounded(_thinned(value.totals.base), 6),
+    }
+
+
+def _ends(draws: Any, interval: float) -> tuple[float, float]:
+    low, high = np.quantile(np.asarray(draws, dtype=float), [(1 - interval) / 2, (1 + interval) / 2])
+    return float(low), float(high)
+
+
+def _thinned(draws: Any) -> Any:
+    values = np.asarray(draws, dtype=float)
+    return values[(np.arange(min(len(values), SHOWN_DRAWS)) * len(values)) // min(len(values), SHOWN_DRAWS)]
+
+
+def _carry(actual: Any, n: int) -> float | None:
+    """The share of customers who carry seven tenths of all positive value."""
+    positive = np.sort(actual[actual > 0])[::-1]
+    if not len(positive):
+        return None
+    needed = int(np.searchsorted(np.cumsum(positive), CARRY * positive.sum())) + 1
+    return json_number(needed / n)
+
+
+def _segments(segments: "Segments") -> list[Record]:
+    """One record a segment in the fixed order, undecided last, with the empty ones."""
+    table, interval = segments.table, segments.value.settings.interval
+    rows = []
+    for name in SEGMENTS:
+        part = table[table["segment"] == name]
+        totals = segments.totals_by_segment.get(name)
+        low, high = _ends(totals, interval) if totals is not None and len(part) else (0.0, 0.0)
+        known = part["actual_value"].dropna()
+        rows.append(
+            {
+                "segment": name,
+                "customers": len(part),
+                "once": int((part["frequency"] == 0).sum()),
+                "value": json_number(float(known.sum())),
+                "low": json_number(low),
+                "high": json_number(high),
+                "mean": json_number(float(known.mean())) if len(known) else None,
+                "room": json_number(float(part["unrealized_value"].sum())),
+                "draws": rounded(_thinned(totals), 5) if totals is not None and len(part) else [],
+            }
+        )
+    return rows
+
+
+def _potential(segments: "Segments") -> Record:
+    frontier, settings = segments.value.frontier, segments.value.settings
+    first, second = settings.attainable
+    scale = float(frontier.attainable_scale)
+    return {
+        "words": words.potential_words(frontier.quantile, first / (first + second), scale),
+        "identified": json_number(float(frontier.potential_identified)),
+        "scale": json_number(scale),
+        "mirrors": bool(frontier.potential_identified < 0.1),
+        "below_zero_possible": bool(segments.below_zero_possible),
+        "sensitivity": {
+            f"{quantile:g}": json_number(float(min(total, frontier.limit))) for quantile, total in frontier.sensitivity.items()
+        },
+    }
+
+
+def _checks(checks: "Checks") -> Record:
+    order = [v.value for v in Verdict]
+    findings = [
+        {
+            "name": f.name,
+            "verdict": Verdict(f.verdict).value,
+            "measured": f.measured,
+            "limit": f.limit,
+            "cause": f.cause,
+            "next_step": f.next_step,
+            "affects": f.affects,
+            "value": None if f.value is None else json_number(float(f.value)),
+        }
+        for f in checks.findings
+    ]
+    findings.sort(key=lambda f: -order.index(f["verdict"]))
+    passed = sum(f["verdict"] == "PASS" for f in findings)
+    return {"verdict": Verdict(checks.verdict).value, "passed": passed, "findings": findings}
+
+
+def _champion(previous: Mapping[str, Any] | None) -> Record | None:
+    """What of the run in use a FAIL page must show in the place of this run's figures."""
+    if previous is None:
+        return None
+    return {
+        "run_id": previous["run_id"],
+        "as_of": previous["as_of"],
+        "verdict": previous["verdict"],
+        "tiles": [{**tile, "change": ""} for tile in previous["tiles"]],
+    }
+
+
+def _charts(
+    segments: "Segments",
+    summary: "CustomerSummary",
+    posterior: "Posterior",
+    tracking: "Tracking | None",
+    holdout: "Holdout | None",
+    cohort_values: Any | None,
+    previous: Mapping[str, Any] | None,
+) -> Record:
+    settings = segments.value.settings
+    frame = previous["charts"]["map"]["scales"] if previous else None
+    charts: Record = {"map": map_data(segments, frame=frame), "churn": churn_by_money_data(segments)}
+    if cohort_values is not None:
+        sizes = np.bincount(posterior.cohort_codes(summary.table["cohort"]), minlength=len(posterior.cohorts))
+        charts["cohorts"] = cohort_values_data(
+            cohort_values,
+            posterior.cohorts,
+            sizes.tolist(),
+            currency=str(settings.currency) if settings.currency else None,
+            horizon=str(settings.horizon),
+            basis=settings.value_basis,
+            interval=settings.interval,
+            acquisition_cost=settings.acquisition_cost,
+        )
+    if tracking is not None:
+        charts["tracking"] = tracking_data(tracking)
+        charts["frequency"] = frequency_data(tracking)
+        if holdout is not None and tracking.observed_total is not None:
+            charts["conditional"] = conditional_expectation_data(tracking, summary, holdout)
+            charts["calibration"] = churn_calibration_data(tracking, summary, holdout)
+    charts["convergence"] = convergence_data(posterior)
+    return charts
+
+
+def _assumptions(
+    segments: "Segments",
+    summary: "CustomerSummary",
+    settings: Mapping[str, Mapping[str, Any]],
+    what_if: Sequence[Mapping[str, Any]],
+) -> Record:
+    options, frontier = segments.value.settings, segments.value.frontier
+    currency = str(options.currency) if options.currency else None
+    loud = []
+    if options.value_basis == "revenue":
+        loud.append("Values are revenue, no margin given.")
+    first, second = options.attainable
+    from scipy.stats import beta
+
+    low, high = beta.ppf([0.05, 0.95], first, second)
+    loud.append(
+        f"Potential: peers' frontier at {frontier.quantile:.2f}, customers reach {w.percent(first / (first + second))} of the gap "
+        f"(9 in 10: {w.percent(low)} to {w.percent(high)}): judgement, not learned from the orders."
+    )
+    if not segments.below_zero_possible:
+        loud.append("Nobody can be below zero here: no costs were given.")
+    rows = [[k, str(v["value"]), str(v["origin"])] for k, v in settings.items()]
+    tries = [
+        [
+            str(t["key"]),
+            f"{t['low_setting']}: {w.money(t['low'], currency, 4)}",
+            f"{t['high_setting']}: {w.money(t['high'], currency, 4)}",
+        ]
+        for t in what_if
+    ]
+    if len(frontier.sensitivity) > 1:
+        at = {q: min(total, frontier.limit) for q, total in sorted(frontier.sensitivity.items())}
+        ends = [min(at), max(at)]
+        tries.append(["frontier of potential (room)", *(f"{q:g}: + {w.money(at[q], currency, 4)}" for q in ends)])
+    return {
+        "loud": loud,
+        "settings": rows,
+        "what_if": tries,
+        "counts": {str(k): int(v) for k, v in summary.counts.items()},
+    }
+
+
+def _record(
+    posterior: "Posterior",
+    choices: Sequence[str],
+    timings: Mapping[str, float],
+    versions: Mapping[str, str],
+    seed: int | None,
+    spec_hash: str,
+) -> Record:
+    return {
+        "families": [posterior.purchase_family, posterior.spend_family],
+        "engine": posterior.engine,
+        "pooling": str(posterior.pooling),
+        "time_unit": str(posterior.time_unit),
+        "parameters": _parameters(posterior),
+        "choices": [str(c) for c in choices],
+        "timings": {str(k): json_number(float(v), 3) for k, v in timings.items()},
+        "versions": {str(k): str(v) for k, v in versions.items()},
+        "seed": seed,
+        "spec_hash": spec_hash,
+    }
+
+
+def _parameters(posterior: "Posterior") -> Record:
+    """Medians with 90 % by cohort, the latest cohorts where there are many, and the prior as the first row."""
+    names = list(posterior.draws)
+    shown = posterior.cohorts[-SHOWN_COHORTS:]
+    start = len(posterior.cohorts) - len(shown)
+    rows = []
+    if all(name in posterior.prior for name in names):
+        rows.append(["prior", *(_spread(posterior.prior[name]) for name in names)])
+    for k, cohort in enumerate(shown):
+        rows.append([w.short_id(cohort, 24), *(_spread(posterior.draws[name][..., start + k]) for name in names)])
+    more = f", the latest {len(shown)} of {len(posterior.cohorts)}" if start else ""
+    unit = posterior.time_unit
+    return numbers(f"Parameters by cohort: median, and 9 in 10 draws (per {unit}){more}", ["Cohort", *names], rows)
+
+
+def _spread(draws: Any) -> str:
+    low, middle, high = np.quantile(np.asarray(draws, dtype=float), [0.05, 0.5, 0.95])
+    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
