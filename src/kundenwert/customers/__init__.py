@@ -1,5 +1,6 @@
 """IDENTIFY: from a transaction log to the customer summary."""
 
+from kundenwert.customers import examples
 from kundenwert.customers.holdout import Holdout, hold_out, split
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import CustomerSummary, as_summary, summarize
@@ -10,6 +11,7 @@ __all__ = [
     "Holdout",
     "Transactions",
     "as_summary",
+    "examples",
     "hold_out",
     "read",
     "split",

@@ -126,3 +126,24 @@ def _neighbors(labels: Sequence[str], sizes: Sequence[int], least: int) -> dict[
         (earlier, n), (later, k) = groups[start : start + 2]
         groups[start : start + 2] = [([*earlier, *later], n + k)]
     return {label: f"{members[0]}..{members[-1]}" for members, _ in groups if len(members) > 1 for label in members}
+
+
+def map_to_known(labels: "pd.Series[str]", known: Sequence[str]) -> "pd.Series[str]":
+    """Labels as an earlier merge calls them: inside a span `1997-01..1997-03`, or `other` for columns.
+
+    Parameters
+    ----------
+    labels : (customer,) labels before any merge.
+    known : labels of the earlier fit; what none of them holds stays as it is.
+
+    Examples
+    --------
+    >>> map_to_known(pd.Series(["1997-02", "1997-04"]), ["1997-01..1997-03"]).tolist()
+    ['1997-01..1997-03', '1997-04']
+    """
+    spans = [(span, *span.split("..")) for span in known if span.count("..") == 1]
+    names = {}
+    for label in labels.astype(str).unique():
+        inside = [span for span, first, last in spans if first <= label <= last]
+        names[label] = label if label in known else inside[0] if inside else OTHER if OTHER in known else label
+    return labels.astype(str).map(names)

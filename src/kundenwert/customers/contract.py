@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.customers.cohorts import ALL
-from kundenwert.errors import FIRST_IDS, DataError, Violation, did_you_mean
+from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation, did_you_mean
 from kundenwert.names import SUMMARY_COLUMNS
 
 REQUIRED = ("frequency", "recency", "T", "monetary_value")
@@ -47,7 +47,10 @@ def _with_ids(frame: Any) -> pd.DataFrame:
         indexed = "customer_id" not in frame and frame.index.name is not None
         table = frame.rename_axis("customer_id").reset_index() if indexed else frame.reset_index(drop=True)
     else:
-        taken: Any = nw.from_native(frame)
+        try:
+            taken: Any = nw.from_native(frame)
+        except TypeError:
+            raise UsageError(f"a {type(frame).__name__} is not a customer summary. Give a frame.") from None
         eager = taken.collect() if isinstance(taken, nw.LazyFrame) else taken
         table = eager.to_arrow().to_pandas()
     if "customer_id" not in table:

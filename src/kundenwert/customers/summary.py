@@ -294,6 +294,8 @@ def as_summary(
     DataError
         With every rule that is broken: missing columns, NaN, negative values, recency > T, frequency 0 with a recency
         or a monetary value, frequencies that are not whole, duplicate ids.
+    UsageError
+        `frame` is no frame, or `time_unit` is not known.
 
     Examples
     --------
@@ -305,8 +307,5 @@ def as_summary(
     unit = TimeUnit.parse(time_unit)
     end = parse_day(observation_end, "observation_end") if observation_end is not None else None
     code = Currency(currency) if isinstance(currency, str) else currency
-    try:
-        table = sort_ids(check_summary(frame))
-    except TypeError:
-        raise UsageError(f"a {type(frame).__name__} is not a customer summary. Give a frame.") from None
+    table = sort_ids(check_summary(frame))
     return CustomerSummary(table, unit, end, code, {"rows_read": len(table)})

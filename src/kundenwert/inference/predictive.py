@@ -109,8 +109,7 @@ def track(
     table = summary.table
     if "first_day" not in table.columns or summary.observation_end is None:
         raise UsageError("tracking needs the days of the first purchases. Summarize from a transaction log.")
-    family = get_family(posterior.purchase_family)
-    assert isinstance(family, PurchaseFamily)
+    family = _purchase_family(posterior)
     unit_days = summary.time_unit.days
     x, t_x, T = (table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
     theta = posterior.thinned(replicates)
@@ -175,3 +174,49 @@ def _mean_by(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
     sizes = np.bincount(group, minlength=groups)
     sums = np.bincount(group, weights=values, minlength=groups)
     return np.divide(sums, sizes, out=np.full(groups, np.nan), where=sizes > 0)
+
+
+def prior_predictive(
+    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = 20260101
+) -> np.ndarray:
+    """Repeat purchases of the base's customers as the prior draws them, given their ages alone.
+
+    Returns
+    -------
+    (replicate, customer) counts; what the prior believes before it has seen an order.
+    """
+    family = _purchase_family(posterior)
+    ages = summary.table["T"].to_numpy(dtype=float)
+    rng = np.random.Generator(np.random.Philox(stream_seed(seed, "prior predictive")))
+    drawn = {name: posterior.prior[name] for name in family.parameters}
+    rows = np.linspace(0, len(drawn["r"]) - 1, replicates).astype(np.int64)
+    return np.stack([family.simulate({n: v[row] for n, v in drawn.items()}, ages, rng)[0] for row in rows])
+
+
+def posterior_predictive(
+    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = 20260101
+) -> np.ndarray:
+    """Repeat purchases of new customers of the same cohorts and ages, as the posterior draws them.
+
+    Returns
+    -------
+    (replicate, customer) counts; compare their distribution with `frequency`.
+    """
+    family = _purchase_family(posterior)
+    table = summary.table
+    codes, ages = posterior.cohort_codes(table["cohort"]), table["T"].to_numpy(dtype=float)
+    theta = posterior.thinned(replicates)
+    rng = np.random.Generator(np.random.Philox(stream_seed(seed, "posterior predictive")))
+    return np.stack(
+        [
+            family.simulate({name: theta[name][row, codes] for name in family.parameters}, ages, rng)[0]
+            for row in range(len(theta["r"]))
+        ]
+    )
+
+
+def _purchase_family(posterior: "Posterior") -> PurchaseFamily:
+    family = get_family(posterior.purchase_family)
+    if not isinstance(family, PurchaseFamily):
+        raise UsageError(f"{posterior.purchase_family} is not a purchase family.")
+    return family

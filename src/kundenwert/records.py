@@ -1,0 +1,332 @@
+"""What a job leaves behind: the run folder's files, and the outcome that the command line prints."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kundenwert.customers import CustomerSummary
+from kundenwert.customers.cohorts import map_to_known
+from kundenwert.decisions.segments import Segments
+from kundenwert.decisions.thresholds import Thresholds
+from kundenwert.errors import UsageError
+from kundenwert.inference.posterior import Posterior, load_posterior
+from kundenwert.names import FORMAT_VERSION, Flag, Pooling, Verdict
+from kundenwert.runs import store
+from kundenwert.runs.report_data import build_report
+from kundenwert.spec import ModelSpec
+from kundenwert.spec_settings import settings_shown
+from kundenwert.stages import Data, Progress, customers_metadata
+from kundenwert.value.acquisition import new_customer_value
+from kundenwert.value.labelled import predictive_quantiles
+
+if TYPE_CHECKING:
+    from kundenwert.inference.findings import Checks
+    from kundenwert.inference.predictive import Tracking
+
+VERSIONED = ("kundenwert", "pymc", "nutpie", "pytensor", "numba", "numpy", "scipy", "pandas", "narwhals", "duckdb")
+
+
+class Clock:
+    """Stages with their seconds, told to whoever watches."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._begin = self._last = time.perf_counter()
+        self._open: str | None = None
+        self.seconds: dict[str, float] = {}
+
+    def stage(self, name: str, text: str) -> None:
+        """Closes the open stage and begins one."""
+        now = time.perf_counter()
+        if self._open is not None:
+            self.seconds[self._open] = now - self._last
+        self._open, self._last = name, now
+        if self._progress is not None:
+            self._progress(text)
+
+    @property
+    def total(self) -> float:
+        """Seconds since the job began."""
+        return time.perf_counter() - self._begin
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of `retrain`.
+
+    Parameters
+    ----------
+    status : "new", or "same" where the champion was made from the same spec and data.
+    alias : "champion" where this run is in use, else empty.
+    champion : the run in use now, None where there is none.
+    report : what report.json holds.
+    """
+
+    name: str
+    run: str
+    path: Path
+    status: str
+    verdict: Verdict
+    alias: str
+    champion: str | None
+    seconds: float
+    report: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The outcome of `score`: where the table is, and the totals."""
+
+    name: str
+    run: str
+    as_of: dt.date
+    path: Path
+    customers: int
+    totals: Mapping[str, float]
+    segments: Mapping[str, int]
+    currency: str
+    notes: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The outcome of `validate`."""
+
+    name: str
+    source: str
+    as_of: dt.date
+    customers: int
+    repeat_orders: int
+    cohorts: tuple[str, ...]
+    holdout_days: int
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+    not_used: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Found:
+    """Everything that the stages of a retraining found."""
+
+    spec: ModelSpec
+    data: Data
+    posterior: Posterior
+    checks: "Checks"
+    tracking: "Tracking"
+    segments: Segments
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Saved:
+    """A finished run, as scoring needs it."""
+
+    path: Path
+    spec: ModelSpec
+    posterior: Posterior
+    thresholds: Thresholds
+    as_of: dt.date
+    cohorts: tuple[str, ...]
+
+
+def identify(spec: ModelSpec, data: Data) -> tuple[str, dict[str, str]]:
+    """The id of the run that this spec and these data make, and the hashes it comes from."""
+    fingerprint = store.data_fingerprint(data.summary.table, data.holdout.table)
+    canonical = spec.canonical(data.as_of)
+    hashes = {"spec_hash": spec.spec_hash(data.as_of), "data_fingerprint": fingerprint}
+    return store.run_id(canonical, fingerprint, data.as_of), hashes
+
+
+def save(
+    found: Found,
+    run: str,
+    identity: Mapping[str, str],
+    champion: Mapping[str, Any] | None,
+    runs_dir: Path,
+    clock: Clock,
+    *,
+    replace: bool,
+) -> Path:
+    """Writes the run folder: all files, or nothing."""
+    from kundenwert.runs.report import render_report
+
+    spec, data, segments = found.spec, found.data, found.segments
+    choices = (*data.summary.notes, *found.choices)
+    previous = None if champion is None else store.read_json(champion["path"] / "report.json")
+    versions = {name: version(name) for name in VERSIONED}
+    report = store.jsonable(
+        build_report(
+            title=spec.title,
+            name=spec.name,
+            as_of=data.as_of,
+            run_id=run,
+            summary=data.summary,
+            posterior=found.posterior,
+            checks=found.checks,
+            segments=segments,
+            tracking=found.tracking,
+            holdout=data.holdout,
+            settings=settings_shown(spec),
+            customer_ids=spec.report.customer_ids,
+            cohort_values=new_customer_value(found.posterior, segments.value.settings),
+            quantiles_for=_quantiles(found),
+            previous=previous,
+            actions=bool(spec.levers),
+            choices=choices,
+            timings=clock.seconds,
+            versions=versions,
+            seed=spec.inference.seed,
+            spec_hash=identity["spec_hash"],
+        )
+    )
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "name": spec.name,
+        "run": run,
+        "as_of": data.as_of,
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "verdict": found.checks.verdict,
+        "spec": spec.to_dict(data.as_of),
+        **identity,
+        "seed": spec.inference.seed,
+        "versions": versions,
+        "seconds": {**clock.seconds, "total": clock.total},
+        "choices": choices,
+        "not_used": spec.not_used,
+        "counts": data.summary.counts,
+        "cohorts": data.summary.cohorts,
+        "thresholds": segments.thresholds.to_dict(),
+        "losses": segments.losses.to_dict(),
+        **customers_metadata(segments.value, data.summary, found.posterior),
+    }
+    metadata = customers_metadata(segments.value, data.summary, found.posterior)
+    writers: dict[str, Callable[[Path], None]] = {
+        "posterior.nc": found.posterior.save,
+        "customers.parquet": lambda path: store.write_customers(path, segments.table, metadata),
+        "checks.json": lambda path: store.write_json(path, found.checks),
+        "report.json": lambda path: store.write_json(path, report),
+        "report.html": lambda path: path.write_text(render_report(report), encoding="utf-8") and None,
+        "manifest.json": lambda path: store.write_json(path, manifest),
+    }
+    return store.save_run(runs_dir, spec.name, run, writers, replace=replace)
+
+
+def _quantiles(found: Found) -> Callable[[Any], np.ndarray]:
+    return lambda ids: predictive_quantiles(found.segments.value, found.posterior, found.data.summary, ids)
+
+
+def finished(folder: Path, runs_dir: Path, clock: Clock, status: str = "new") -> RunResult:
+    """The outcome of a run that is on disk."""
+    manifest = store.load_manifest(folder)
+    champion = store.get_alias(runs_dir, folder.parent.name)
+    return RunResult(
+        name=folder.parent.name,
+        run=folder.name,
+        path=folder,
+        status=status,
+        verdict=Verdict(manifest["verdict"]),
+        alias=store.CHAMPION if champion == folder.name else "",
+        champion=champion,
+        seconds=clock.total,
+        report=store.read_json(folder / "report.json"),
+    )
+
+
+def same(folder: Path, runs_dir: Path, clock: Clock) -> RunResult:
+    """Nothing to do: this spec and these data made a run before."""
+    return finished(folder, runs_dir, clock, status="same")
+
+
+def load(folder: Path) -> Saved:
+    """A finished run with its spec, posterior and thresholds."""
+    manifest = store.load_manifest(folder)
+    posterior = load_posterior(folder / "posterior.nc")
+    return Saved(
+        path=folder,
+        spec=ModelSpec.from_mapping(manifest["spec"], where=str(folder / "manifest.json")),
+        posterior=posterior,
+        thresholds=Thresholds.from_dict(manifest["thresholds"]),
+        as_of=dt.date.fromisoformat(manifest["as_of"]),
+        cohorts=posterior.cohorts,
+    )
+
+
+def known_cohorts(saved: Saved, data: Data) -> CustomerSummary:
+    """The summary with cohorts called as in the run, where a merged cohort of the run holds them.
+
+    Raises
+    ------
+    RunError : under pooling = "none", cohorts that the run does not know, by name.
+    """
+    table = data.summary.table
+    mapped = replace(data.summary, table=table.assign(cohort=map_to_known(table["cohort"], saved.cohorts)))
+    if saved.spec.cohorts.pooling is Pooling.NONE:
+        saved.posterior.cohort_codes(mapped.cohorts)
+    return mapped
+
+
+def scored(saved: Saved, segments: Segments, summary: CustomerSummary, out: Path | None, clock: Clock) -> ScoreResult:
+    """Writes the scored customers as Parquet or CSV and says what they add up to."""
+    table = segments.table.copy()
+    new = ~table["cohort"].isin(saved.cohorts)
+    table["flags"] = [
+        [*flags, Flag.NEW_COHORT.value] if is_new else flags for flags, is_new in zip(table["flags"], new, strict=True)
+    ]
+    end = summary.observation_end
+    assert end is not None
+    path = out or Path(f"{saved.spec.name}-{end}-scored.parquet")
+    metadata = {**customers_metadata(segments.value, summary, saved.posterior), "run": saved.path.name}
+    if path.suffix == ".csv":
+        flat = table.assign(flags=[" ".join(flags) for flags in table["flags"]])
+        store.replace_file(path, lambda temporary: flat.to_csv(temporary, index=False))
+    elif path.suffix == ".parquet":
+        store.replace_file(path, lambda temporary: store.write_customers(temporary, table, metadata))
+    else:
+        raise UsageError(f"--out {path} has neither the ending .parquet nor .csv.")
+    notes = (*segments.notes, *([f"{int(new.sum()):,} customers are of cohorts new to the run"] if new.any() else []))
+    return ScoreResult(
+        name=saved.spec.name,
+        run=saved.path.name,
+        as_of=end,
+        path=path,
+        customers=len(table),
+        totals={name: float(np.nansum(table[name])) for name in ("actual_value", "unrealized_value")},
+        segments={str(k): int(v) for k, v in table["segment"].value_counts().items()},
+        currency=metadata["currency"],
+        notes=notes,
+        seconds=clock.total,
+    )
+
+
+def validated(spec: ModelSpec, data: Data) -> Validation:
+    """What `validate` reports."""
+    summary = data.summary
+    return Validation(
+        name=spec.name,
+        source=spec.data.source,
+        as_of=data.as_of,
+        customers=len(summary.table),
+        repeat_orders=int(summary.table["frequency"].sum()),
+        cohorts=summary.cohorts,
+        holdout_days=data.holdout.days,
+        counts=summary.counts,
+        notes=summary.notes,
+        not_used=spec.not_used,
+    )
+
+
+def redraw(folder: Path) -> Path:
+    """report.html of a run, drawn again from its report.json."""
+    from kundenwert.runs.report import render_report
+
+    report = store.read_json(folder / "report.json")
+    path = folder / "report.html"
+    store.replace_file(path, lambda temporary: temporary.write_text(render_report(report), encoding="utf-8") and None)
+    return path
