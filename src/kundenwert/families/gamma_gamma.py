@@ -11,10 +11,9 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from kundenwert.errors import DataError, UsageError, Violation
-from kundenwert.families.arithmetic import FloatArray, IntArray, gammaln, group_rows, total_by
+from kundenwert.families.arithmetic import FloatArray, IntArray, gammaln, group_rows, log_beta, total_by
 from kundenwert.families.protocol import NormalPrior, Rows, Theta
 from kundenwert.names import FamilyName
 
@@ -70,7 +69,7 @@ class GammaGamma:
         n = np.asarray(n, dtype=np.float64)
         days, mean = np.where(n > 0, n, 1.0), np.where(n > 0, zbar, 1.0)
         spend = days * mean
-        value = -special.betaln(p * days, q) - q * np.log1p(spend / v) - p * days * np.log1p(v / spend) - np.log(mean)
+        value = -log_beta(p * days, q) - q * np.log1p(spend / v) - p * days * np.log1p(v / spend) - np.log(mean)
         return np.where(n > 0, value, 0.0)
 
     def compress(self, n: npt.ArrayLike, zbar: npt.ArrayLike, cohort: npt.ArrayLike, n_cohorts: int) -> Rows:

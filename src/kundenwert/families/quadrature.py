@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from kundenwert.errors import NumericalError
-from kundenwert.families.arithmetic import FloatArray, IntArray
+from kundenwert.families.arithmetic import FloatArray, IntArray, log_beta
 
 _TAIL = 42.0  # the integrand is followed until it has dropped by exp(-42) from its peak
 _TINY = 1e-200  # below it p is indistinguishable from 0 in every factor but p**a
@@ -113,7 +113,7 @@ def _beta_mean(log_g: _Function, slope: _Function, rows: FloatArray) -> FloatArr
         moved = ~(np.abs(finer - value[todo]) <= _TOLERANCE * finer)
         value[todo] = finer
         todo, count = todo[moved], 2 * count
-    return np.asarray(value * np.exp(peak - special.betaln(rows[-2], rows[-1])))
+    return np.asarray(value * np.exp(peak - log_beta(rows[-2], rows[-1])))
 
 
 def _support(slope: _Function, rows: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

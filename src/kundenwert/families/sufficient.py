@@ -114,7 +114,7 @@ def check_histories(
 
 def _steps(x: IntArray, cohort: IntArray, n_cohorts: int, first_kill: int) -> tuple[Rows, IntArray]:
     """For every cohort and i: customers with more than i repeats and with more than i chances to drop out."""
-    longest = int(x.max(initial=0)) + 1
+    n_cohorts, longest = int(n_cohorts), int(x.max(initial=0)) + 1  # a narrow numpy integer would overflow
     customers = total_by(cohort * longest + x, n_cohorts * longest).reshape(n_cohorts, longest)
     at_least = np.cumsum(customers[:, ::-1], axis=1)[:, ::-1]  # [c, i]: customers with x >= i
     more_than = np.pad(at_least[:, 1:], ((0, 0), (0, 1)))
