@@ -150,7 +150,8 @@ def _decide(
     """Bayes rule over the labels that may be published; withheld where the risk exceeds the rejection price.
 
     `below_zero` may be published only on customers of whom a full purchase cycle has been seen and who, if they are
-    still there at all, are below zero almost surely.
+    still there at all, are below zero almost surely; `dormant` only on customers who can have gone, for in its place
+    it would be the cheapest label of one-time buyers whom BG/NBD takes to be alive by construction.
     """
     risk = risks(probabilities, losses)
     first, least = least_risk(risk)
@@ -158,6 +159,7 @@ def _decide(
     confirmed = (probabilities[:, BELOW_ZERO] >= BELOW_ZERO_CERTAINTY * living) & (living > 0) & (frequency >= 1)
     allowed = np.ones(risk.shape, dtype=bool)
     allowed[:, BELOW_ZERO] = confirmed
+    allowed[:, DORMANT] = probabilities[:, DORMANT] > 0
     action, least_allowed = least_risk(risk, allowed)
     if price is None:
         price = derive_price(least) if frozen is None else frozen.rejection_price

@@ -1,0 +1,231 @@
+"""Labels: what they rest on, when they are withheld, and what must not change them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kundenwert.decisions.losses import Losses, risks
+from kundenwert.decisions.segments import segment
+from kundenwert.decisions.states import label_codes
+from kundenwert.decisions.thresholds import Marks, Thresholds
+from kundenwert.errors import NumericalError, UsageError
+from kundenwert.names import CUSTOMER_COLUMNS, MIGRATOR, SEGMENTS, STATES, Flag, State
+from kundenwert.value.estimate import estimate_value
+from kundenwert.value.individuals import histories, population, stream
+from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
+
+P = [f"p_{state.value}" for state in STATES]
+FAST = {"newcomers": 300, "draws": 300}
+
+
+@pytest.fixture(scope="module")
+def world():
+    posterior = known_posterior(MBG | GG, family="mbgnbd", spread=0.05, draws=300)
+    summary = simulated_summary(400, MBG | GG, family="mbgnbd")
+    return posterior, summary, estimate_value(posterior, summary, **COSTS, **FAST)
+
+
+@pytest.fixture(scope="module")
+def segments(world):
+    posterior, summary, value = world
+    return segment(value, posterior, summary)
+
+
+def test_columns_are_the_contract(world, segments):
+    table = segments.table
+    assert tuple(table.columns) == CUSTOMER_COLUMNS
+    assert set(table["segment"]) <= set(SEGMENTS)
+    assert ((table["segment"] == MIGRATOR) == (table["status"] == "undecided")).all()
+    assert table["action"].isna().all()
+    assert table["expected_gain"].isna().all()
+    assert table["customer_id"].tolist() == world[1].table["customer_id"].tolist()
+    np.testing.assert_allclose(table[P].sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(table["p_dormant"], 1 - table["p_alive"], atol=1e-12)
+
+
+def test_probabilities_agree_with_a_direct_count(world, segments):
+    """Alive or gone is drawn here instead of weighted: another estimate of the same probabilities."""
+    posterior, summary, value = world
+    marks, terms = segments.thresholds, value.settings.terms
+    people, customers = population(posterior, 300, value.settings.seed), histories(posterior, summary)
+    rng = np.random.default_rng(1)
+    owed = terms.cost_on_file * -np.expm1(-terms.discount * terms.horizon) / terms.discount
+    counted = np.zeros((len(customers), 6))
+
+    def direct(block):
+        kappa = terms.discount + block.rate * block.dropout
+        time = -np.expm1(-kappa * terms.horizon) / kappa
+        worth = time * (block.rate * (0.35 * block.mean_spend - 4.0) - terms.cost_active)
+        room = np.maximum(value.frontier.levels[0.8][block.cohort, 0] - worth, 0)
+        return worth - owed, marks.attainable_scale * value.frontier.attainable * room, block.p_alive
+
+    for rows, _, (actual, unrealized, p_alive) in stream(people, customers, direct, threads=1):
+        alive = rng.random(p_alive.shape) < p_alive
+        for i, row in enumerate(rows):
+            for a, u, z in zip(actual[i], unrealized[i], alive[i], strict=True):
+                if not z:
+                    state = State.DORMANT
+                elif a < -marks.below_zero and a + u <= 0:
+                    state = State.BELOW_ZERO
+                elif a >= marks.valuable:
+                    state = State.SUPER_GROWTH if u >= marks.growable else State.MOST_VALUABLE
+                else:
+                    state = State.MOST_GROWABLE if u >= marks.growable else State.LOW_MAINTENANCE
+                counted[row, STATES.index(state)] += 1 / 300
+    stated = segments.table[P].to_numpy()
+    error = np.sqrt(stated * (1 - stated) / 300)
+    assert np.all(np.abs(counted - stated) <= 5 * error + 1e-9)
+
+
+def test_the_published_label_has_the_least_risk_of_those_allowed(segments):
+    table = segments.table
+    probabilities = table[P].to_numpy()
+    risk = risks(probabilities, Losses())
+    price = segments.thresholds.rejection_price
+    decided = (table["status"] == "decided").to_numpy()
+    order = [state.value for state in STATES]
+    published = np.array([order.index(label) for label in table.loc[decided, "segment"]])
+    np.testing.assert_allclose(table.loc[decided, "expected_loss"], risk[decided, published])
+    assert (table.loc[decided, "expected_loss"] <= price).all()
+    assert (table.loc[~decided, "expected_loss"] == price).all()
+    open_to = risk.copy()
+    open_to[:, order.index("below_zero")] = np.inf
+    assert (probabilities[:, order.index("dormant")] > 0).all()
+    assert (open_to[~decided].min(axis=1) > price).all()
+    not_zero = decided & (table["segment"] != "below_zero").to_numpy()
+    np.testing.assert_allclose(table.loc[not_zero, "expected_loss"], open_to[not_zero].min(axis=1))
+
+
+def test_about_one_in_five_is_undecided(segments):
+    risk = risks(segments.table[P].to_numpy(), Losses()).min(axis=1)
+    assert segments.thresholds.rejection_price == pytest.approx(max(0.35, np.quantile(risk, 0.8)))
+    assert (segments.table["segment"] == MIGRATOR).mean() <= 0.25
+
+
+def test_totals_by_segment_add_up_to_the_base(world, segments):
+    assert tuple(segments.totals_by_segment) == SEGMENTS
+    total = sum(segments.totals_by_segment.values())
+    np.testing.assert_allclose(total, world[2].totals.base, rtol=1e-12)
+    for label, draws in segments.totals_by_segment.items():
+        chosen = segments.table["segment"] == label
+        expected = segments.table.loc[chosen, "actual_value"].sum()
+        assert expected == pytest.approx(draws.mean(), abs=4.5 * draws.std() / 300**0.5 + 1e-9)
+
+
+def test_without_costs_nobody_can_be_below_zero(world):
+    posterior, summary, _ = world
+    free = segment(estimate_value(posterior, summary, margin=0.3, **FAST), posterior, summary)
+    assert not free.below_zero_possible
+    assert (free.table["p_below_zero"] == 0).all()
+    assert "Nobody can be below zero here: no costs were given." in free.notes
+
+
+def test_below_zero_needs_certainty_and_a_full_cycle():
+    """Orders that lose money each: a customer with many is below zero, one with a single order is not called so."""
+    table = few_customers().table.iloc[[1, 7]].assign(monetary_value=[0.0, 3.0])
+    posterior, summary = known_posterior(BG | GG | {"v": 2.0}, draws=300), summary_of(table)
+    value = estimate_value(posterior, summary, margin=0.3, cost_per_order=20.0, **FAST)
+    marks = Thresholds(valuable=50.0, growable=10.0, below_zero=0.0, rejection_price=0.35, attainable_scale=1.0)
+    found = segment(value, posterior, summary, thresholds=marks)
+    assert found.below_zero_possible
+    once, often = found.table.to_dict("records")
+    assert often["segment"] == "below_zero"
+    assert Flag.BZ_UNCONFIRMED not in often["flags"]
+    assert once["p_below_zero"] > 0.9
+    assert once["segment"] == "migrator"
+    assert Flag.BZ_UNCONFIRMED in once["flags"]
+    assert any("look below zero" in note for note in found.notes)
+    dear = segment(value, posterior, summary, thresholds=marks, rejection_price=9.0).table["segment"]
+    assert dear[0] not in ("below_zero", "migrator", "dormant")
+
+
+def test_frozen_thresholds_are_used_as_they_are(world, segments):
+    posterior, summary, value = world
+    again = segment(value, posterior, summary, thresholds=segments.thresholds)
+    assert again.thresholds == segments.thresholds
+    pd.testing.assert_frame_equal(again.table, segments.table)
+    few = summary_of(summary.table.iloc[:40])
+    scale = segments.thresholds.attainable_scale
+    part = segment(
+        estimate_value(posterior, few, **COSTS, **FAST, attainable_scale=scale),
+        posterior,
+        few,
+        thresholds=segments.thresholds,
+    )
+    pd.testing.assert_frame_equal(part.table, segments.table.iloc[:40], rtol=1e-12)
+
+
+def test_another_scale_in_frozen_thresholds_rescales_unrealized_value(world, segments):
+    posterior, summary, value = world
+    numbers = {k: v for k, v in segments.thresholds.to_dict().items() if k != "version"}
+    half = Thresholds(**numbers | {"attainable_scale": 0.5 * value.frontier.attainable_scale})
+    found = segment(value, posterior, summary, thresholds=half)
+    np.testing.assert_allclose(
+        found.table["unrealized_value"], 0.5 * segments.table["unrealized_value"], rtol=1e-10, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        found.table["potential_value"], found.table["actual_value"] + found.table["unrealized_value"]
+    )
+    assert found.value.frontier.attainable_scale == half.attainable_scale
+
+
+def test_threads_change_nothing(world, segments):
+    posterior, summary, _ = world
+    one = segment(world[2], posterior, summary, threads=1)
+    pd.testing.assert_frame_equal(one.table, segments.table)
+    three = segment(world[2], posterior, summary, threads=3)
+    pd.testing.assert_frame_equal(three.table, segments.table)
+
+
+def test_fixable_customers_are_named(world, segments):
+    table = segments.table
+    mark = segments.thresholds.below_zero
+    fixable = (table["actual_value"] < -mark) & (table["potential_value"] > 0)
+    assert [Flag.FIXABLE_BZ in flags for flags in table["flags"]] == fixable.tolist()
+
+
+def test_labels_follow_the_marks_at_their_edges():
+    marks = Marks(valuable=50.0, growable=10.0, below_zero=1.0)
+    actual = np.array([50.0, 50.0, 49.9, 49.9, -1.0, -1.1, -1.1, -1.1])
+    unrealized = np.array([9.9, 10.0, 10.0, 9.9, 0.0, 1.1, 1.2, 20.0])
+    expected = [
+        State.MOST_VALUABLE,
+        State.SUPER_GROWTH,
+        State.MOST_GROWABLE,
+        State.LOW_MAINTENANCE,
+        State.LOW_MAINTENANCE,
+        State.BELOW_ZERO,
+        State.LOW_MAINTENANCE,
+        State.MOST_GROWABLE,
+    ]
+    assert [STATES[code] for code in label_codes(actual, unrealized, marks)] == expected
+
+
+def test_customers_without_mean_spend_are_labelled_from_their_draws():
+    posterior, summary = known_posterior(BG | GG | {"q": 0.9}, draws=200), few_customers()
+    found = segment(estimate_value(posterior, summary, **FAST), posterior, summary)
+    assert found.table["actual_value"].isna().sum() == 2
+    assert found.table[P].notna().all(axis=None)
+
+
+def test_values_that_are_not_finite_are_refused_by_name(world):
+    posterior, summary, value = world
+    table = value.table.copy()
+    table.loc[3, "actual_value"] = np.inf
+    with pytest.raises(NumericalError, match=table["customer_id"][3]):
+        segment(replace(value, table=table), posterior, summary)
+
+
+def test_things_that_do_not_belong_together_are_refused(world):
+    posterior, summary, value = world
+    with pytest.raises(UsageError, match="same customers"):
+        segment(value, posterior, summary_of(summary.table.iloc[1:]))
+    with pytest.raises(UsageError, match="draws"):
+        segment(value, known_posterior(MBG | GG, family="mbgnbd", draws=20), summary)
+
+
+def test_short_texts(segments):
+    assert repr(segments).startswith("<Segments of 400 customers, thresholds ")
+    assert "<table" in segments._repr_html_()
