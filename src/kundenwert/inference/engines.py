@@ -4,12 +4,14 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from kundenwert.errors import UsageError
-from kundenwert.inference.compression import Part, Problem
+from kundenwert.families.protocol import Family, NormalPrior
+from kundenwert.inference.compression import Fit, Part, Problem, Role
 from kundenwert.inference.graph import fit_data, part_model, stored_names
 from kundenwert.inference.posterior import Posterior
 from kundenwert.names import EngineName
@@ -78,14 +80,14 @@ class Nuts:
         import nutpie
 
         names = stored_names(part)
-        compiled = nutpie.compile_pymc_model(part_model(part), var_names=list(names))
+        cohorts = len(part.fits[0].cohorts)
+        compiled = _compiled(part.role, part.family, tuple(part.priors.items()), part.hierarchical, cohorts)
         accept = self.target_accept or (0.95 if part.hierarchical else 0.8)
         collected: dict[str, list[np.ndarray]] = {name: [] for name in names}
         divergences, steps = [], []
         for index, fit in enumerate(part.fits):
-            model = compiled.with_data(**fit_data(part, index)) if index else compiled
             tree = nutpie.sample(
-                model,
+                compiled.with_data(**fit_data(part, fit)),
                 draws=math.ceil(self.draws / self.chains),
                 tune=self.tune,
                 chains=self.chains,
@@ -106,6 +108,21 @@ class Nuts:
             for name, values in collected.items()
         }
         return joined, np.stack(divergences, axis=-1), np.stack(steps, axis=-1)
+
+
+@lru_cache(maxsize=8)
+def _compiled(
+    role: Role, family: Family, priors: tuple[tuple[str, NormalPrior], ...], hierarchical: bool, cohorts: int
+) -> Any:
+    """nutpie's compiled model. Nothing of the data is in it, so it serves every fit of this shape in this process."""
+    import nutpie
+
+    one = np.ones(1)
+    shapes = {"purchase": (one, one, one), "spend": (one, one)}[role]
+    rows = family.compress(*shapes, np.zeros(1, dtype=np.int64), cohorts)
+    fit = Fit("any", tuple(map(str, range(cohorts))), rows, 1.0)
+    part = Part(role, family, dict(priors), hierarchical, (fit,))
+    return nutpie.compile_pymc_model(part_model(part, fit), var_names=list(stored_names(part)))
 
 
 def get_engine(name: str, draws: int) -> Engine:

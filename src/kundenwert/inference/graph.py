@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kundenwert.inference.compression import Part, Problem
+from kundenwert.inference.compression import Fit, Part, Problem
 from kundenwert.inference.priors import BETWEEN_COHORTS
 
 if TYPE_CHECKING:
     import pymc as pm
 
 
-def part_model(part: Part, fit_index: int = 0) -> "pm.Model":
+def part_model(part: Part, fit: Fit) -> "pm.Model":
     """The `pm.Model` of one family over one fit.
 
     Free variables are the family's coordinates with dims `cohort` (and, where the part is hierarchical, `mu_*` and
@@ -24,9 +24,8 @@ def part_model(part: Part, fit_index: int = 0) -> "pm.Model":
     """
     import pymc as pm
 
-    fit = part.fits[fit_index]
     with pm.Model(coords={"cohort": list(fit.cohorts)}) as model:
-        add_part(part, fit_index)
+        add_part(part, fit)
     return model
 
 
@@ -36,16 +35,15 @@ def problem_model(problem: Problem) -> "pm.Model":
 
     with pm.Model(coords={"cohort": list(problem.purchase.fits[0].cohorts)}) as model:
         for part in problem.parts:
-            add_part(part, 0)
+            add_part(part, part.fits[0])
     return model
 
 
-def add_part(part: Part, fit_index: int) -> None:
+def add_part(part: Part, fit: Fit) -> None:
     """Adds one family's variables, data and likelihood to the `pm.Model` whose context is open."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    fit = part.fits[fit_index]
     scale = pm.Data(f"{part.role}_scale", np.float64(fit.scale))
     rows = {name: pm.Data(data_name(part, name), values) for name, values in fit.rows.items()}
     u: dict[str, Any] = {}
@@ -66,9 +64,8 @@ def data_name(part: Part, row: str) -> str:
     return f"{part.role}_{row}"
 
 
-def fit_data(part: Part, fit_index: int) -> Mapping[str, np.ndarray]:
-    """What has to be swapped in a compiled model of this part to sample another fit."""
-    fit = part.fits[fit_index]
+def fit_data(part: Part, fit: Fit) -> Mapping[str, np.ndarray]:
+    """What has to be swapped in a compiled model of this part to sample a fit."""
     rows = {data_name(part, name): values for name, values in fit.rows.items()}
     return {f"{part.role}_scale": np.asarray(fit.scale, dtype=np.float64), **rows}
 
