@@ -75,11 +75,14 @@ def result(text: str) -> None:
     sys.stdout.flush()
 
 
-def result_json(value: object) -> None:
-    """The one result of a command, as one JSON object on one line."""
+def answer[T](as_json: bool, outcome: T, text: Callable[[T], str]) -> None:
+    """The one result of a command: one JSON object on one line, or text for people."""
     from kundenwert.runs.store import jsonable
 
-    result(json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False))
+    if as_json:
+        result(json.dumps(jsonable(outcome), allow_nan=False, ensure_ascii=False))
+    else:
+        result(text(outcome))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

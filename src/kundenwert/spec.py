@@ -34,7 +34,7 @@ from kundenwert.spec_wording import given_keys, read_toml, sentences
 SMALL_COHORT_WITHOUT_POOLING = 200
 
 # Accepted, checked, and listed in the manifest: a spec written for a later version runs today and says what it lost.
-NOT_USED_YET = ("levers", "budget", "segments.switching_cost")
+NOT_USED_YET = ("levers", "budget", "segments.switching_cost", "gate.holdout")
 
 
 class ModelSpec(Table):
@@ -119,6 +119,8 @@ class ModelSpec(Table):
         found = [key for key in NOT_USED_YET if any(g == key or g.startswith(f"{key}.") for g in self._given)]
         if self.potential.basis in ("wallet", "levers"):
             found.append("potential.basis")
+        if self.potential.peers != ("cohort",):
+            found.append("potential.peers")
         return tuple(sorted(found))
 
     @property

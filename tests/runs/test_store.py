@@ -31,12 +31,12 @@ METADATA = {
     "kundenwert_version": "0.1.0",
 }
 
-Writers = Mapping[str, Callable[[Path], None]]
+Writers = Mapping[str, Callable[[Path], object]]
 
 
 def writers(verdict: str = "PASS", page: str = "page") -> Writers:
     manifest = {"format_version": FORMAT_VERSION, "verdict": verdict, "created": "1997-10-01T02:00:00+00:00"}
-    texts = {file: (lambda path: path.write_text(page) and None) for file in store.FILES}
+    texts = {file: (lambda path: path.write_text(page)) for file in store.FILES}
     return {**texts, "manifest.json": lambda path: store.write_json(path, manifest)}
 
 
@@ -170,7 +170,7 @@ def slow(path):
 
 runs_dir, run = Path(sys.argv[1]), sys.argv[2]
 with store.locked(runs_dir, "shop"):
-    quick = {file: (lambda path: path.write_text("{}") and None) for file in store.FILES}
+    quick = {file: (lambda path: path.write_text("{}")) for file in store.FILES}
     store.save_run(runs_dir, "shop", run, {**quick, "report.html": slow}, replace=True)
 """
 
@@ -230,7 +230,10 @@ def test_a_second_process_is_told_who_holds_the_lock(tmp_path: Path) -> None:
             pass
     finally:
         finish(process, signal.SIGKILL)
-    expected = {f"another run holds the lock since {at} (pid {process.pid})" for at in (before, after)}
+    expected = {
+        f"another run holds the lock since {at} (pid {process.pid}). Wait for its end, then try again."
+        for at in (before, after)
+    }
     assert str(caught.value) in expected
     assert caught.value.exit_code == 75
 
@@ -243,7 +246,7 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
 
 def test_replace_file_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    store.replace_file(path, lambda p: p.write_text("first") and None)
+    store.replace_file(path, lambda p: p.write_text("first"))
 
     def fails(p: Path) -> None:
         p.write_text("half")

@@ -41,7 +41,7 @@ PROBABILITY_COLUMNS = frozenset(
 COUNT_COLUMNS = frozenset({"frequency", "expected_purchases"})
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and move it there: readers see the old file or the new one, never a half.
 
     Parameters

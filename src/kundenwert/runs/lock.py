@@ -14,6 +14,15 @@ from kundenwert.errors import LockedError
 LOCK_FILE = ".lock"
 
 
+class HeldElsewhereError(LockedError):
+    """Another process holds a model's lock: since when, and which (None where it has not written that down yet)."""
+
+    def __init__(self, since: str, pid: int | None) -> None:
+        self.since, self.pid = since, pid
+        who = f" (pid {pid})" if pid is not None else ""
+        super().__init__(f"another run holds the lock since {since}{who}. Wait for its end, then try again.")
+
+
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
     """Hold the lock of a model's folder, or raise at once.
@@ -24,7 +33,7 @@ def hold(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    LockedError : another process holds it; the message names the process and since when.
+    HeldElsewhereError : another process holds it; the message names the process and since when.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The file stays when the lock is freed: were it deleted, a third process could lock a new one beside a second's.
@@ -32,7 +41,7 @@ def hold(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(f"another run holds the lock {_holder(file)}") from None
+            raise _held(file) from None
         try:
             _record(file)
             yield
@@ -48,14 +57,12 @@ def _record(file: IO[str]) -> None:
     file.flush()
 
 
-def _holder(file: IO[str]) -> str:
-    """`since 02:14 (pid 4711)`; a holder that has not yet written its record is named as unknown."""
+def _held(file: IO[str]) -> HeldElsewhereError:
     file.seek(0)
     text = file.read()
-    if not text:
-        return "(it has only just begun)"
+    if not text:  # between taking the lock and writing down who has it
+        return HeldElsewhereError("just now", None)
     record = json.loads(text)
     since = datetime.datetime.fromisoformat(record["since"]).astimezone()
     today = datetime.datetime.now().astimezone().date()
-    shown = f"{since:%H:%M}" if since.date() == today else f"{since:%Y-%m-%d %H:%M}"
-    return f"since {shown} (pid {record['pid']})"
+    return HeldElsewhereError(f"{since:%H:%M}" if since.date() == today else f"{since:%Y-%m-%d %H:%M}", record["pid"])

@@ -109,7 +109,7 @@ def save_run(
     runs_dir: Path,
     name: str,
     run: str,
-    writers: Mapping[str, Callable[[Path], None]],
+    writers: Mapping[str, Callable[[Path], object]],
     *,
     replace: bool = False,
 ) -> Path:
