@@ -186,7 +186,9 @@ def save(
             spec_hash=identity["spec_hash"],
         )
     )
+    metadata = customers_metadata(segments.value, data.summary, found.posterior)
     manifest = {
+        **metadata,
         "format_version": FORMAT_VERSION,
         "name": spec.name,
         "run": run,
@@ -204,9 +206,7 @@ def save(
         "cohorts": data.summary.cohorts,
         "thresholds": segments.thresholds.to_dict(),
         "losses": segments.losses.to_dict(),
-        **customers_metadata(segments.value, data.summary, found.posterior),
     }
-    metadata = customers_metadata(segments.value, data.summary, found.posterior)
     writers: dict[str, Callable[[Path], None]] = {
         "posterior.nc": found.posterior.save,
         "customers.parquet": lambda path: store.write_customers(path, segments.table, metadata),
