@@ -110,7 +110,7 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
             float(margin[row, 0]),
             terms,
         )
-        value[row], orders[row] = -owed, 0.0
+        value[row], orders[row] = 0.0 - owed, 0.0  # not -owed: a table with -0.0 in it looks wrong
         value[row, alive] += worth
         orders[row, alive] = count
     return Futures(value, orders)
