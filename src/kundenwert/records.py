@@ -212,7 +212,7 @@ def save(
         "customers.parquet": lambda path: store.write_customers(path, segments.table, metadata),
         "checks.json": lambda path: store.write_json(path, found.checks),
         "report.json": lambda path: store.write_json(path, report),
-        "report.html": lambda path: path.write_text(render_report(report), encoding="utf-8") and None,
+        "report.html": lambda path: _write_text(path, render_report(report)),
         "manifest.json": lambda path: store.write_json(path, manifest),
     }
     return store.save_run(runs_dir, spec.name, run, writers, replace=replace)
@@ -328,5 +328,9 @@ def redraw(folder: Path) -> Path:
 
     report = store.read_json(folder / "report.json")
     path = folder / "report.html"
-    store.replace_file(path, lambda temporary: temporary.write_text(render_report(report), encoding="utf-8") and None)
+    store.replace_file(path, lambda temporary: _write_text(temporary, render_report(report)))
     return path
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

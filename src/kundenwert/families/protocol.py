@@ -74,7 +74,9 @@ class Individual:
 
 
 class Family(Protocol):
-    """What purchase and spend families have in common."""
+    """What purchase and spend families have in common; a family is a hashable value."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def name(self) -> str: ...

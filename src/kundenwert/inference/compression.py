@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from kundenwert.families.protocol import Family, NormalPrior, PurchaseFamily, SpendFamily
+from kundenwert.families.protocol import NormalPrior, PurchaseFamily, SpendFamily
 from kundenwert.names import Pooling
 from kundenwert.units import Currency, TimeUnit
 
@@ -45,7 +45,7 @@ class Part:
     """One family, its priors and its fits."""
 
     role: Role
-    family: Family
+    family: PurchaseFamily | SpendFamily
     priors: Mapping[str, NormalPrior]
     hierarchical: bool
     fits: tuple[Fit, ...]

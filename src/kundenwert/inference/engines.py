@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kundenwert.errors import UsageError
-from kundenwert.families.protocol import Family, NormalPrior
+from kundenwert.families.protocol import NormalPrior
 from kundenwert.inference.compression import Fit, Part, Problem, Role
 from kundenwert.inference.graph import fit_data, part_model, stored_names
 from kundenwert.inference.posterior import Posterior
@@ -112,7 +112,7 @@ class Nuts:
 
 @lru_cache(maxsize=8)
 def _compiled(
-    role: Role, family: Family, priors: tuple[tuple[str, NormalPrior], ...], hierarchical: bool, cohorts: int
+    role: Role, family: Any, priors: tuple[tuple[str, NormalPrior], ...], hierarchical: bool, cohorts: int
 ) -> Any:
     """nutpie's compiled model. Nothing of the data is in it, so it serves every fit of this shape in this process."""
     import nutpie

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FREQUENCY_GROUPS = 8  # 0, 1, ..., 6, 7 or more
 RECENCY_EDGES_WEEKS = (0.0, 4.0, 8.0, 13.0, 26.0, 39.0, np.inf)
+RECENCY_BINS = len(RECENCY_EDGES_WEEKS) - 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,42 +110,26 @@ def track(
     table = summary.table
     if "first_day" not in table.columns or summary.observation_end is None:
         raise UsageError("tracking needs the days of the first purchases. Summarize from a transaction log.")
-    family = _purchase_family(posterior)
     unit_days = summary.time_unit.days
-    x, t_x, T = (table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
+    base = _Base(
+        family=_purchase_family(posterior),
+        x=table["frequency"].to_numpy(dtype=float),
+        t_x=table["recency"].to_numpy(dtype=float),
+        T=table["T"].to_numpy(dtype=float),
+        unit_days=unit_days,
+        span=holdout.days / unit_days,
+    )
     theta = posterior.thinned(replicates)
     codes = posterior.cohort_codes(table["cohort"])
-    calendar = _Calendar(first=1 - int(np.ceil(T.max() * unit_days / 7)), last=holdout.days // 7)
-    group = np.minimum(x, FREQUENCY_GROUPS - 1).astype(np.int64)
-    recency = np.digitize((T - t_x) * unit_days / 7, RECENCY_EDGES_WEEKS[1:-1])
-    span = holdout.days / unit_days
+    calendar = _Calendar(first=1 - int(np.ceil(base.T.max() * unit_days / 7)), last=holdout.days // 7)
     rng = np.random.Generator(np.random.Philox(stream_seed(seed, "tracking")))
-    count = len(theta["r"])
-    weekly = np.zeros((count, calendar.count))
-    frequencies = np.zeros((count, FREQUENCY_GROUPS))
-    by_group = np.zeros((count, FREQUENCY_GROUPS))
-    by_recency = np.zeros((count, len(RECENCY_EDGES_WEEKS) - 1))
-    total, expected, silent = np.zeros(count), np.zeros(len(table)), np.zeros(len(table))
-    for s in range(count):
-        of = {name: theta[name][s, codes] for name in family.parameters}
-        who, when = family.simulate_times(of, T, rng)
-        weekly[s] = calendar.histogram((when - T[who]) * unit_days)
-        frequencies[s] = _group_counts(np.bincount(who, minlength=len(table)))
-        if holdout.days:
-            individual = family.individual(of, x, t_x, T)
-            rate = rng.standard_gamma(individual.rate_shape) / individual.rate_alive
-            dropout = rng.beta(*individual.dropout_alive)
-            alive = rng.random(len(table)) < individual.p_alive
-            who, when = purchase_times(np.where(alive, rate, 0.0), dropout, span, rng)
-            weekly[s] += calendar.histogram(when * unit_days)
-            bought = np.bincount(who, minlength=len(table))
-            by_group[s] = _mean_by(bought, group, FREQUENCY_GROUPS)
-            by_recency[s] = _mean_by(bought, recency, by_recency.shape[1])
-            total[s] = bought.sum()
-            expected += individual.p_alive * rate * annuity(rate * dropout, span)
-            silent += family.p_no_purchase(of, x, t_x, T, span)
+    drawn = []
+    expected, silent = np.zeros(len(table)), np.zeros(len(table))
+    for s in range(len(theta["r"])):
+        of = {name: theta[name][s, codes] for name in base.family.parameters}
+        drawn.append(_replicate(base, of, calendar, rng, expected, silent))
         if progress is not None:
-            progress("replicate", (s + 1) / count)
+            progress("replicate", (s + 1) / len(theta["r"]))
     cut = np.datetime64(summary.observation_end, "D")
     days = holdout.daily["day"].to_numpy().astype("datetime64[D]") - cut
     observed = np.repeat(days.astype(np.int64), holdout.daily["purchases"].to_numpy(dtype=np.int64))
@@ -152,16 +137,82 @@ def track(
         week_end=cut + 7 * np.arange(calendar.first, calendar.last + 1),
         calibration_weeks=1 - calendar.first,
         observed=calendar.histogram(observed),
-        replicated=weekly,
-        frequency_observed=_group_counts(x),
-        frequency_replicated=frequencies,
+        replicated=np.stack([one.weekly for one in drawn]),
+        frequency_observed=_group_counts(base.x),
+        frequency_replicated=np.stack([one.frequencies for one in drawn]),
         holdout_days=holdout.days,
-        holdout_expected=expected / count,
-        holdout_p_silent=silent / count,
-        holdout_total=total,
-        group_replicated=by_group,
-        recency_replicated=by_recency,
+        holdout_expected=expected / len(drawn),
+        holdout_p_silent=silent / len(drawn),
+        holdout_total=np.array([one.total for one in drawn]),
+        group_replicated=np.stack([one.by_group for one in drawn]),
+        recency_replicated=np.stack([one.by_recency for one in drawn]),
         observed_total=int(holdout.table["purchases"].sum()) if holdout.days else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The customers as arrays; `span` is the length of the holdout in time units."""
+
+    family: PurchaseFamily
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    unit_days: float
+    span: float
+
+    @property
+    def group(self) -> np.ndarray:
+        return np.asarray(np.minimum(self.x, FREQUENCY_GROUPS - 1), dtype=np.int64)
+
+    @property
+    def recency_bin(self) -> np.ndarray:
+        weeks = (self.T - self.t_x) * self.unit_days / 7
+        return np.asarray(np.digitize(weeks, RECENCY_EDGES_WEEKS[1:-1]))
+
+
+@dataclass(frozen=True)
+class _Replicate:
+    """What is kept of one data set drawn from one parameter draw: no array grows with the number of customers."""
+
+    weekly: np.ndarray
+    frequencies: np.ndarray
+    total: int
+    by_group: np.ndarray
+    by_recency: np.ndarray
+
+
+def _replicate(
+    base: _Base,
+    theta: dict[str, np.ndarray],
+    calendar: _Calendar,
+    rng: np.random.Generator,
+    expected: np.ndarray,
+    silent: np.ndarray,
+) -> _Replicate:
+    """Draws one data set, and adds to the customers' running sums `expected` and `silent`."""
+    customers = base.x.size
+    who, when = base.family.simulate_times(theta, base.T, rng)
+    weekly = calendar.histogram((when - base.T[who]) * base.unit_days)
+    frequencies = _group_counts(np.bincount(who, minlength=customers))
+    bought = np.zeros(customers, dtype=np.int64)
+    if base.span > 0:
+        individual = base.family.individual(theta, base.x, base.t_x, base.T)
+        rate = rng.standard_gamma(individual.rate_shape) / individual.rate_alive
+        dropout = rng.beta(*individual.dropout_alive)
+        alive = rng.random(customers) < individual.p_alive
+        who, when = purchase_times(np.where(alive, rate, 0.0), dropout, base.span, rng)
+        weekly = weekly + calendar.histogram(when * base.unit_days)
+        bought = np.bincount(who, minlength=customers)
+        # The mean given rate and dropout, weighted by the chance of being alive, is far less noisy than the count.
+        expected += individual.p_alive * rate * annuity(rate * dropout, base.span)
+        silent += base.family.p_no_purchase(theta, base.x, base.t_x, base.T, base.span)
+    return _Replicate(
+        weekly=weekly,
+        frequencies=frequencies,
+        total=int(bought.sum()),
+        by_group=_mean_by(bought, base.group, FREQUENCY_GROUPS),
+        by_recency=_mean_by(bought, base.recency_bin, RECENCY_BINS),
     )
 
 
@@ -173,7 +224,7 @@ def _mean_by(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
     """Mean of values by group; nan for a group without customers."""
     sizes = np.bincount(group, minlength=groups)
     sums = np.bincount(group, weights=values, minlength=groups)
-    return np.divide(sums, sizes, out=np.full(groups, np.nan), where=sizes > 0)
+    return np.asarray(np.divide(sums, sizes, out=np.full(groups, np.nan), where=sizes > 0))
 
 
 def prior_predictive(
