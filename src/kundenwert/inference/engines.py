@@ -41,7 +41,7 @@ class Nuts:
     draws : draws over all chains together.
     chains : independent chains.
     tune : warm-up iterations a chain.
-    target_accept : acceptance probability that the step size is tuned to; None takes 0.95 under partial pooling
+    target_accept : acceptance probability that the step size is tuned to; None takes 0.975 under partial pooling
         (the hierarchy needs it) and 0.8 elsewhere.
     cores : chains sampled at once; None takes what the machine has.
     """
@@ -82,7 +82,7 @@ class Nuts:
         names = stored_names(part)
         cohorts = len(part.fits[0].cohorts)
         compiled = _compiled(part.role, part.family, tuple(part.priors.items()), part.hierarchical, cohorts)
-        accept = self.target_accept or (0.95 if part.hierarchical else 0.8)
+        accept = self.target_accept or (0.975 if part.hierarchical else 0.8)
         collected: dict[str, list[np.ndarray]] = {name: [] for name in names}
         divergences, steps = [], []
         for index, fit in enumerate(part.fits):
