@@ -85,7 +85,7 @@ def test_margin_decides_the_value_basis_and_columns_are_listed_once() -> None:
     assert spec_with().value_basis == "revenue"
     spec = spec_with(value={"margin": "column:m", "acquisition_cost": "column:m"}, cohorts={"by": "column:channel"})
     assert spec.value_basis == "contribution"
-    assert spec.extra_columns == ("channel", "m")
+    assert spec.carried_columns == ("m",)
 
 
 def test_priors_are_read_by_coordinate() -> None:

@@ -49,18 +49,20 @@ class Violation:
     count : number of rows (or customers) that break it; 0 where counting makes no sense (a missing column).
     ids : some of the customers concerned; the first five are shown.
     remedy : what to do about it.
+    noun : what is counted: "row", or "customer" where the rule is about all rows of one.
     """
 
     rule: str
     count: int = 0
     ids: Sequence[object] = field(default=())
     remedy: str = ""
+    noun: str = "row"
 
     def __str__(self) -> str:
         shown = ", ".join(str(i) for i in self.ids[:FIRST_IDS])
         more = ", ..." if len(self.ids) > FIRST_IDS or (self.ids and self.count > len(self.ids)) else ""
         where = f" (first: {shown}{more})" if shown else ""
-        head = f"{self.count:,} {'row' if self.count == 1 else 'rows'}: " if self.count else ""
+        head = f"{self.count:,} {self.noun}{'' if self.count == 1 else 's'}: " if self.count else ""
         tail = f" {self.remedy}" if self.remedy else ""
         return f"{head}{self.rule}{where}.{tail}"
 

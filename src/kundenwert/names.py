@@ -123,3 +123,6 @@ SUMMARY_COLUMNS: tuple[str, ...] = (
     "first_day",
     "last_day",
 )
+
+# The columns of a summary made here: further ones, of the log or of a user's own summary, come after them.
+SUMMARY_TABLE: tuple[str, ...] = (*SUMMARY_COLUMNS, "early_refund")

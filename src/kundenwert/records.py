@@ -24,6 +24,7 @@ from kundenwert.spec_settings import settings_shown
 from kundenwert.stages import Data, Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
+from kundenwert.value.margins import new_customer_margins
 
 if TYPE_CHECKING:
     from kundenwert.inference.findings import Checks
@@ -175,7 +176,11 @@ def save(
             holdout=data.holdout,
             settings=settings_shown(spec),
             customer_ids=spec.report.customer_ids,
-            cohort_values=new_customer_value(found.posterior, segments.value.settings),
+            cohort_values=new_customer_value(
+                found.posterior,
+                segments.value.settings,
+                margin=new_customer_margins(segments.value, found.posterior.cohorts),
+            ),
             quantiles_for=_quantiles(found),
             previous=previous,
             actions=bool(spec.levers),

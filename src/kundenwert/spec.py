@@ -136,10 +136,9 @@ class ModelSpec(Table):
         return SMALL_COHORT_WITHOUT_POOLING if self.cohorts.pooling is Pooling.NONE else 0
 
     @property
-    def extra_columns(self) -> tuple[str, ...]:
-        """Columns that `column:NAME` entries ask for besides customer, time and amount, each once."""
-        entries = (self.data.currency, self.cohorts.by, self.value.margin, self.value.acquisition_cost)
-        names = (column_name(entry) for entry in entries)
+    def carried_columns(self) -> tuple[str, ...]:
+        """Columns of the log that value is computed with (margin, acquisition cost), each once."""
+        names = (column_name(entry) for entry in (self.value.margin, self.value.acquisition_cost))
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
     @property

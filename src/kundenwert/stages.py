@@ -13,6 +13,7 @@ from kundenwert.names import FORMAT_VERSION
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
 from kundenwert.value.estimate import estimate_value
+from kundenwert.value.margins import margins_and_costs
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def read_data(spec: ModelSpec, source: str | None = None, as_of: dt.date | None 
 
     Raises
     ------
-    DataError : the data contract is broken; nothing has been written.
+    DataError : the data contract is broken, margins or acquisition costs included; nothing has been written.
     """
     data = spec.data
     transactions = read(
@@ -57,6 +58,7 @@ def read_data(spec: ModelSpec, source: str | None = None, as_of: dt.date | None 
         timezone=data.timezone,
         base_dir=None if source else spec.base_dir,
         cohort=spec.cohorts.by,
+        carry=spec.carried_columns,
     )
     summary = summarize(
         transactions,
@@ -65,6 +67,8 @@ def read_data(spec: ModelSpec, source: str | None = None, as_of: dt.date | None 
         time_unit=data.time_unit,
         **{"min_customers": spec.min_customers, **cohorts},
     )
+    # Found here, not after the fit that the values wait for.
+    margins_and_costs(spec.value.margin, spec.value.acquisition_cost, summary.table)
     return Data(transactions, summary, hold_out(transactions, summary))
 
 

@@ -17,7 +17,7 @@ def _day(text: str, zone: str = "UTC"):
         # A session zone far away: nothing may depend on it.
         connection.execute("SET TimeZone = 'Pacific/Auckland'")
         relation = connection.sql("SELECT ? AS t, 1.0::DOUBLE AS a", params=[text])
-        sql = parsed_sql(RawColumn("t", "VARCHAR"), RawColumn("a", "DOUBLE"), zone)
+        sql = parsed_sql(RawColumn("t", "VARCHAR"), {"amount": RawColumn("a", "DOUBLE")}, zone)
         return relation.project(sql).fetchall()[0][0]
 
 

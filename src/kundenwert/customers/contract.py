@@ -8,7 +8,7 @@ import pandas as pd
 
 from kundenwert.customers.cohorts import ALL
 from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation, did_you_mean
-from kundenwert.names import SUMMARY_COLUMNS
+from kundenwert.names import SUMMARY_TABLE
 
 REQUIRED = ("frequency", "recency", "T", "monetary_value")
 _WHERE = "customer summary"
@@ -116,5 +116,5 @@ def _completed(table: pd.DataFrame) -> pd.DataFrame:
     if "early_refund" not in table:
         table = table.assign(early_refund=False)
     days = {name: "datetime64[us]" for name in ("first_day", "last_day")}
-    extras = [name for name in table.columns if name not in (*SUMMARY_COLUMNS, "early_refund")]
-    return table.astype(days)[[*SUMMARY_COLUMNS, "early_refund", *extras]]
+    extras = [name for name in table.columns if name not in SUMMARY_TABLE]
+    return table.astype(days)[[*SUMMARY_TABLE, *extras]]

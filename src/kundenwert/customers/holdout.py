@@ -1,6 +1,7 @@
 """What happened after the end of observation: the data that a calibration is judged by."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def split(
     time: str | None = None,
     amount: str | None = None,
     cohort: str = "month",
+    carry: Sequence[str] = (),
     holdout_end: dt.date | str | None = None,
     time_unit: TimeUnit | str = "week",
     timezone: str = "UTC",
@@ -146,7 +148,8 @@ def split(
 
     Parameters
     ----------
-    orders, customer, time, amount, cohort, time_unit, timezone, currency, min_customers, base_dir : as in `summarize`.
+    orders, customer, time, amount, cohort, carry, time_unit, timezone, currency, min_customers, base_dir : as in
+        `summarize`.
     calibration_end : last day of the calibration.
     holdout_end : last day of the holdout; default the day of the newest transaction.
 
@@ -167,7 +170,7 @@ def split(
             raise UsageError("name the log's columns: customer=..., time=..., amount=....")
         rule = CohortRule(cohort, min_customers)
         log = read(orders, customer=customer, time=time, amount=amount, currency=currency, timezone=timezone,
-                   cohort=rule.by, base_dir=base_dir)  # fmt: skip
+                   cohort=rule.by, carry=carry, base_dir=base_dir)  # fmt: skip
     summary = summarize(
         log, cohort=cohort, observation_end=calibration_end, time_unit=time_unit, min_customers=min_customers
     )

@@ -1,9 +1,10 @@
-"""How raw times and amounts become a day and a number: one set of rules, written once, as DuckDB expressions.
+"""How raw times and numbers become a day and doubles: one set of rules, written once, as DuckDB expressions.
 
 Files and DuckDB relations run them where they are; columns of frames in memory pass through a private connection.
 A value that cannot be read becomes null and its row is marked, so that the contract can list the customers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -112,8 +113,8 @@ def _day_of_text(text: str, zone: str) -> str:
     )
 
 
-def amount_sql(column: RawColumn) -> str:
-    """The amount as a double, null where it cannot be read: text must be a plain number with a decimal point."""
+def number_sql(column: RawColumn) -> str:
+    """A number as a double, null where it cannot be read: text must be a plain number with a decimal point."""
     raw, kind = column.sql, column.type
     if kind == "VARCHAR":
         number = f"regexp_full_match(trim({raw}), {literal(f'{_NUMBER}|{_NOT_A_NUMBER}')})"
@@ -126,12 +127,13 @@ def _missing_sql(column: RawColumn) -> str:
     return f"({column.sql} IS NULL{blank})"
 
 
-def parsed_sql(time: RawColumn, amount: RawColumn, zone: str) -> str:
-    """The projection `day, amount, time_state, amount_state` over raw columns.
+def parsed_sql(time: RawColumn, numbers: Mapping[str, RawColumn], zone: str) -> str:
+    """The projection `day, time_state` and, for each number, `NAME, NAME_state` over raw columns.
 
     Parameters
     ----------
-    time, amount : raw columns.
+    time : raw column.
+    numbers : name in the result, safe without quotes -> raw column.
     zone : IANA name of the business time zone.
 
     Returns
@@ -140,14 +142,20 @@ def parsed_sql(time: RawColumn, amount: RawColumn, zone: str) -> str:
 
     Examples
     --------
-    >>> parsed_sql(RawColumn("t", "DATE"), RawColumn("a", "DOUBLE"), "UTC").startswith('"t" AS day')
+    >>> parsed_sql(RawColumn("t", "DATE"), {"amount": RawColumn("a", "DOUBLE")}, "UTC").startswith('"t" AS day')
     True
     """
-    day, number = day_sql(time, zone), amount_sql(amount)
-    return (
-        f"{day} AS day, {number} AS amount, "
+    day = day_sql(time, zone)
+    parts = [
+        f"{day} AS day",
         f"CASE WHEN {_missing_sql(time)} THEN {MISSING} WHEN ({day}) IS NULL THEN {UNREADABLE} ELSE {READ} END"
-        f" AS time_state, "
-        f"CASE WHEN {_missing_sql(amount)} THEN {MISSING} WHEN ({number}) IS NULL THEN {UNREADABLE}"
-        f" WHEN NOT isfinite({number}) THEN {NOT_FINITE} ELSE {READ} END AS amount_state"
-    )
+        f" AS time_state",
+    ]
+    for name, column in numbers.items():
+        number = number_sql(column)
+        parts += [
+            f"{number} AS {name}",
+            f"CASE WHEN {_missing_sql(column)} THEN {MISSING} WHEN ({number}) IS NULL THEN {UNREADABLE}"
+            f" WHEN NOT isfinite({number}) THEN {NOT_FINITE} ELSE {READ} END AS {name}_state",
+        ]
+    return ", ".join(parts)

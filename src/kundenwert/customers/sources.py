@@ -20,6 +20,7 @@ from kundenwert.customers.cohorts import COLUMN
 from kundenwert.customers.parsing import MISSING, NOT_FINITE, READ, RawColumn, literal, parsed_sql, quote
 from kundenwert.customers.transactions import Transactions, check_contract
 from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
+from kundenwert.names import SUMMARY_TABLE
 from kundenwert.units import Currency
 
 _CSV = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".txt")
@@ -35,6 +36,7 @@ class _Columns:
     amount: str
     cohort: str | None
     currency: str | None
+    carry: tuple[str, ...] = ()
 
     @property
     def kept(self) -> dict[str, str]:
@@ -43,8 +45,18 @@ class _Columns:
         return {name: column for name, column in pairs.items() if column is not None}
 
     @property
+    def carried(self) -> dict[str, str]:
+        """Name while staged -> input's name, of the further columns: an input's own name may clash with ours."""
+        return {f"carried_{i}": column for i, column in enumerate(self.carry)}
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Canonical name -> input's name, of everything that is read as a number."""
+        return {"amount": self.amount, **self.carried}
+
+    @property
     def needed(self) -> list[str]:
-        return list(dict.fromkeys([*self.kept.values(), self.amount]))
+        return list(dict.fromkeys([*self.kept.values(), *self.numbers.values()]))
 
 
 def read(
@@ -56,6 +68,7 @@ def read(
     currency: Currency | str | None = None,
     timezone: str = "UTC",
     cohort: str | None = None,
+    carry: Sequence[str] = (),
     base_dir: str | Path | None = None,
 ) -> Transactions:
     """Open a transaction log and hold it against the data contract.
@@ -70,17 +83,20 @@ def read(
     timezone : IANA name; decides which day an order belongs to. Times with a zone are converted, times without one
         and plain dates are taken as local already.
     cohort : `column:NAME` to carry a cohort column; the calendar cohorts need nothing.
+    carry : further columns of numbers that say something about the customer, such as a margin; they become columns of
+        the customer summary. Empty cells are passed over.
     base_dir : what relative paths are relative to; default the working directory.
 
     Returns
     -------
     Transactions
-        A lazy frame of `customer_id, day, amount` (and `cohort`), and what was counted on the way.
+        A lazy frame of `customer_id, day, amount` (and `cohort`, and what is carried), and what was counted on the way.
 
     Raises
     ------
     DataError
-        The source is missing, a column is missing, or the contract is broken: all of it in one message.
+        The source is missing, a column is missing or cannot be carried, or the contract is broken: all of it in one
+        message.
     UsageError
         A time zone or a currency that does not exist, or a source of a kind that cannot be read.
 
@@ -92,13 +108,14 @@ def read(
     zone = _check_zone(timezone)
     code, currency_column = _split_currency(currency)
     cohort_column = cohort.removeprefix(COLUMN) if cohort and cohort.startswith(COLUMN) else None
-    columns = _Columns(customer, time, amount, cohort_column, currency_column)
+    carry = (carry,) if isinstance(carry, str) else carry
+    columns = _Columns(customer, time, amount, cohort_column, currency_column, tuple(dict.fromkeys(carry)))
     where, opened = _open(source, Path(base_dir) if base_dir is not None else Path())
     _check_columns(opened.collect_schema().names(), columns, where)
     staged = _stage(opened, columns, zone)
     if isinstance(source, str | Path) and str(source).lower().endswith(_CSV):
         staged = _stored(staged, where)
-    return check_contract(staged, where=where, currency=code, cohort_column=cohort_column)
+    return check_contract(staged, where=where, currency=code, cohort_column=cohort_column, carried=columns.carried)
 
 
 def _check_zone(name: str) -> str:
@@ -119,18 +136,22 @@ def _split_currency(currency: Currency | str | None) -> tuple[Currency | None, s
 
 
 def _check_columns(present: Sequence[str], columns: _Columns, where: str) -> None:
-    missing = [name for name in columns.needed if name not in present]
-    if missing:
-        shown = ", ".join(present)
-        raise DataError(
-            where,
-            [
-                Violation(
-                    f"column {name!r} is missing", remedy=f"{did_you_mean(name, present)} It has: {shown}.".strip()
-                )
-                for name in missing
-            ],
+    shown = ", ".join(present)
+    violations = [
+        Violation(f"column {name!r} is missing", remedy=f"{did_you_mean(name, present)} It has: {shown}.".strip())
+        for name in columns.needed
+        if name not in present
+    ]
+    violations += [
+        Violation(
+            f"column {name!r} cannot be carried: the customer summary has a column of this name",
+            remedy=f"Rename it in the log, for example to '{name}_given'.",
         )
+        for name in columns.carry
+        if name in SUMMARY_TABLE
+    ]
+    if violations:
+        raise DataError(where, violations)
 
 
 def _open(source: Any, base: Path) -> tuple[str, nw.DataFrame[Any] | nw.LazyFrame[Any]]:
@@ -232,28 +253,32 @@ def _open_database(source: str, base: Path) -> nw.LazyFrame[Any]:
 
 
 def _stage(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], columns: _Columns, zone: str) -> nw.LazyFrame[Any]:
-    """`customer_id, time, [cohort], [currency], day, amount, time_state, amount_state`, lazily where possible."""
+    """The columns that `check_contract` takes, lazily where possible."""
     if isinstance(frame, nw.DataFrame):
         return _stage_eager(frame, columns, zone)
     if frame.implementation.is_duckdb():
         return _stage_relation(frame.to_native(), columns, zone)
     schema = frame.collect_schema()
-    kind, number = schema[columns.time], schema[columns.amount]
+    kind = schema[columns.time]
     zoned = isinstance(kind, nw.Datetime) and kind.time_zone is not None
     readable = kind == nw.Date or (isinstance(kind, nw.Datetime) and (not zoned or frame.implementation.is_polars()))
-    if readable and number.is_numeric():
+    if readable and all(schema[name].is_numeric() for name in columns.numbers.values()):
         return _stage_lazy(frame, columns, zone, kind)
     # Text and odd types on an engine without our parsing rules: only the columns in use come into memory.
     return _stage_eager(frame.select(*columns.needed).collect(), columns, zone)
 
 
 def _stage_relation(relation: Any, columns: _Columns, zone: str) -> nw.LazyFrame[Any]:
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     kept = ", ".join(f"{quote(column)} AS {name}" for name, column in columns.kept.items())
-    time, amount = (RawColumn(name, types[name]) for name in (columns.time, columns.amount))
     # A projection on the caller's own connection: it reads no setting of the session and changes none.
-    staged: nw.LazyFrame[Any] = nw.from_native(relation.project(f"{kept}, {parsed_sql(time, amount, zone)}"))
+    staged: nw.LazyFrame[Any] = nw.from_native(relation.project(f"{kept}, {_parsed(relation, columns, zone)}"))
     return staged
+
+
+def _parsed(relation: Any, columns: _Columns, zone: str) -> str:
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    numbers = {name: RawColumn(column, types[column]) for name, column in columns.numbers.items()}
+    return parsed_sql(RawColumn(columns.time, types[columns.time]), numbers, zone)
 
 
 def _stored(staged: nw.LazyFrame[Any], where: str) -> nw.LazyFrame[Any]:
@@ -270,19 +295,23 @@ def _stored(staged: nw.LazyFrame[Any], where: str) -> nw.LazyFrame[Any]:
 
 
 def _stage_lazy(frame: nw.LazyFrame[Any], columns: _Columns, zone: str, kind: Any) -> nw.LazyFrame[Any]:
-    time, amount = nw.col(columns.time), nw.col(columns.amount).cast(nw.Float64)
+    time = nw.col(columns.time)
     if isinstance(kind, nw.Datetime):
         local = time.dt.convert_time_zone(zone) if kind.time_zone is not None else time
         day = local.dt.date()
     else:
         day = time
-    finite = nw.when(~amount.is_finite()).then(nw.lit(NOT_FINITE)).otherwise(nw.lit(READ))
+    numbers: list[nw.Expr] = []
+    for name, column in columns.numbers.items():
+        number = nw.col(column).cast(nw.Float64)
+        finite = nw.when(~number.is_finite()).then(nw.lit(NOT_FINITE)).otherwise(nw.lit(READ))
+        state = nw.when(number.is_null()).then(nw.lit(MISSING)).otherwise(finite)
+        numbers += [number.alias(name), state.alias(f"{name}_state")]
     return frame.select(
         *(nw.col(column).alias(name) for name, column in columns.kept.items()),
         day.alias("day"),
-        amount.alias("amount"),
         nw.when(time.is_null()).then(nw.lit(MISSING)).otherwise(nw.lit(READ)).alias("time_state"),
-        nw.when(amount.is_null()).then(nw.lit(MISSING)).otherwise(finite).alias("amount_state"),
+        *numbers,
     )
 
 
@@ -291,13 +320,11 @@ def _stage_eager(frame: nw.DataFrame[Any], columns: _Columns, zone: str) -> nw.L
 
     if not (frame.implementation.is_pandas() or frame.implementation.is_polars() or frame.implementation.is_pyarrow()):
         frame = nw.from_native(frame.to_arrow())
-    raw = pa.table({name: _to_arrow(frame[name]) for name in dict.fromkeys((columns.time, columns.amount))})
+    raw = pa.table({name: _to_arrow(frame[name]) for name in dict.fromkeys((columns.time, *columns.numbers.values()))})
     connection = _connect()
     try:
         relation = connection.from_arrow(raw)
-        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        time, amount = (RawColumn(name, types[name]) for name in (columns.time, columns.amount))
-        parsed = relation.project(parsed_sql(time, amount, zone)).to_arrow_table()
+        parsed = relation.project(_parsed(relation, columns, zone)).to_arrow_table()
     finally:
         connection.close()
     kept = frame.select(*(nw.col(column).alias(name) for name, column in columns.kept.items()))

@@ -1,7 +1,7 @@
 """From transactions to the customer summary: one row a customer, all that the models need to know."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from kundenwert.customers.carried import carried_columns, first_day_rows, one_value
 from kundenwert.customers.cohorts import CohortRule, calendar_labels, merge_small
 from kundenwert.customers.contract import check_summary
 from kundenwert.customers.refunds import net_refunds, round_money
 from kundenwert.customers.sources import read
 from kundenwert.customers.transactions import Transactions, parse_day, sort_ids, to_pandas
 from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation
-from kundenwert.names import SUMMARY_COLUMNS
+from kundenwert.names import SUMMARY_TABLE
 from kundenwert.units import Currency, TimeUnit
 
 
@@ -30,7 +31,7 @@ class CustomerSummary:
         spend of the repeat days with a positive net, 0.0 where there is none; `spend_days`, the number of those days;
         `orders`, purchase days with the first; `first_amount`, net spend of the first day; `gross` and `refunds`,
         both positive; `first_day`, `last_day`. Then `early_refund`: a refund before the first purchase was ignored.
-        What a summary that a user brought does not know is missing.
+        Then the carried columns. What a summary that a user brought does not know is missing.
     time_unit : of `recency` and `T`.
     observation_end : last day that was observed, where known.
     currency : of the money columns, where known.
@@ -79,6 +80,7 @@ def summarize(
     time: str | None = None,
     amount: str | None = None,
     cohort: str = "month",
+    carry: Sequence[str] = (),
     observation_end: dt.date | str | None = None,
     time_unit: TimeUnit | str = "week",
     timezone: str = "UTC",
@@ -97,6 +99,8 @@ def summarize(
     orders : `Transactions`, or a source that `read` takes (then `customer`, `time`, `amount` name its columns).
     cohort : `day | week | month | quarter | year` of the first purchase, `column:NAME`, or `all`. A column cohort is
         the value on the day of the first purchase.
+    carry : columns of numbers that say something about the customer, such as a margin: the value that all purchases up
+        to `observation_end` agree on. With `Transactions` they are those that `read` was told to carry.
     observation_end : last day that counts; later rows are cut. Default: the day of the newest transaction.
     time_unit : `day | week | month | year`, the unit of recency and T; the resolution stays the day.
     timezone, currency, base_dir : as in `read`.
@@ -105,15 +109,16 @@ def summarize(
     Returns
     -------
     CustomerSummary
-        Sorted by `customer_id`. `counts` holds `rows_read`, `exact_duplicates` (of the whole log),
-        `cut_after_observation_end` (rows), then of the rows that are left `zero_spend_rows`, `refunds` (rows),
-        `same_day_merged` (purchase rows that joined another one of their day), `early_refunds` (customers) and
+        Sorted by `customer_id`; the carried columns come last. `counts` holds `rows_read`, `exact_duplicates` (of the
+        whole log), `cut_after_observation_end` (rows), then of the rows that are left `zero_spend_rows`, `refunds`
+        (rows), `same_day_merged` (purchase rows that joined another one of their day), `early_refunds` (customers) and
         `refunds_without_purchase` (customers with refunds alone, who are left out).
 
     Raises
     ------
     DataError
-        The contract of the log is broken, nothing was bought up to `observation_end`, or a customer has two cohorts.
+        The contract of the log is broken, nothing was bought up to `observation_end`, or a customer has two cohorts,
+        two values of a carried column, or none.
     UsageError
         Arguments that cannot work together.
 
@@ -126,7 +131,7 @@ def summarize(
     """
     rule, unit = CohortRule(cohort, min_customers), TimeUnit.parse(time_unit)
     named = {"customer": customer, "time": time, "amount": amount}
-    log = _transactions(orders, named, rule, timezone=timezone, currency=currency, base_dir=base_dir)
+    log = _transactions(orders, named, rule, carry=carry, timezone=timezone, currency=currency, base_dir=base_dir)
     end = parse_day(observation_end, "observation_end") if observation_end is not None else log.last_day
     used = log.frame.filter(nw.col("day") <= end)
     counted = _row_counts(used)
@@ -136,7 +141,7 @@ def summarize(
     customers = sort_ids(to_pandas(customer_rows(purchase_days(used))))
     netted, refunding = _refunds(used) if counted["refunds"] else (None, 0)
     table = _money(customers, netted)
-    labels = _column_cohorts(used, table, log) if rule.column else calendar_labels(table["first_day"], rule.by)
+    labels, carried = _about_customers(used, table, log, rule)
     table["cohort"], notes = merge_small(labels, rule)
     counts = {
         "rows_read": log.counts["rows_read"],
@@ -148,14 +153,15 @@ def summarize(
         "early_refunds": int(table["early_refund"].sum()),
         "refunds_without_purchase": refunding,
     }
-    return CustomerSummary(_timed(table, end, unit), unit, end, log.currency, counts, notes)
+    complete = pd.concat([_timed(table, end, unit), carried], axis=1)
+    return CustomerSummary(complete, unit, end, log.currency, counts, notes)
 
 
 def _transactions(
-    orders: Any, named: Mapping[str, str | None], rule: CohortRule, *, timezone: str, currency: Any, base_dir: Any
+    orders: Any, named: Mapping[str, str | None], rule: CohortRule, *, carry: Sequence[str], currency: Any, **how: Any
 ) -> Transactions:
     if isinstance(orders, Transactions):
-        if any(named.values()) or currency is not None:
+        if any(named.values()) or carry or currency is not None:
             raise UsageError("the transactions are read already: name columns and the currency in `read`, not here.")
         if rule.column is not None and rule.column != orders.cohort_column:
             raise UsageError(
@@ -166,7 +172,7 @@ def _transactions(
     if missing:
         raise UsageError(f"name the log's columns: {', '.join(f'{name}=...' for name in missing)}.")
     columns = {name: str(column) for name, column in named.items()}
-    return read(orders, **columns, currency=currency, timezone=timezone, cohort=rule.by, base_dir=base_dir)
+    return read(orders, **columns, currency=currency, cohort=rule.by, carry=carry, **how)
 
 
 def purchase_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -228,27 +234,22 @@ def _money(customers: pd.DataFrame, netted: pd.DataFrame | None) -> pd.DataFrame
     return table
 
 
-def _column_cohorts(used: nw.LazyFrame[Any], table: pd.DataFrame, log: Transactions) -> "pd.Series[str]":
-    """The cohort column's value among the purchases of the first day; two values are an error, and so is none."""
-    bought = used.filter(nw.col("amount") >= 0)
-    first = bought.group_by("customer_id").agg(nw.col("day").min().alias("first_day"))
-    known = bought.join(first, on="customer_id", how="inner").filter(
-        (nw.col("day") == nw.col("first_day")) & ~nw.col("cohort").is_null()
-    )
-    pairs = to_pandas(known.group_by("customer_id", "cohort").agg(nw.len().alias("rows")))
-    twice = pairs.loc[pairs["customer_id"].duplicated(), ["customer_id"]].drop_duplicates()
-    absent = table.loc[~table["customer_id"].isin(pairs["customer_id"]), ["customer_id"]]
-    rules = [
-        (twice, f"column {log.cohort_column!r} has two values on the day of the first purchase", "Keep one of them."),
-        (absent, f"column {log.cohort_column!r} is empty on the day of the first purchase", "Fill it in."),
-    ]
-    broken = [
-        Violation(f"customers: {t}", len(w), sort_ids(w)["customer_id"].tolist(), r) for w, t, r in rules if len(w)
-    ]
-    if broken:
-        raise DataError(log.where, broken)
-    labels = pd.Series([_label(value) for value in pairs["cohort"]], index=pd.Index(pairs["customer_id"]), dtype="str")
-    return labels.reindex(table["customer_id"]).set_axis(table.index)
+def _about_customers(
+    used: nw.LazyFrame[Any], table: pd.DataFrame, log: Transactions, rule: CohortRule
+) -> tuple["pd.Series[str]", pd.DataFrame]:
+    """Cohort labels, and the carried columns."""
+    bought, ids = used.filter(nw.col("amount") >= 0), table["customer_id"]
+    carried, violations = carried_columns(bought, log, ids)
+    labels = None
+    if rule.column is not None:
+        when = "on the day of the first purchase"
+        labels, broken = one_value(first_day_rows(bought), "cohort", ids, f"column {rule.column!r}", when)
+        violations += broken
+    if violations:
+        raise DataError(log.where, violations)
+    if labels is None:
+        return calendar_labels(table["first_day"], rule.by), carried
+    return pd.Series([_label(value) for value in labels], index=table.index, dtype="str"), carried
 
 
 def _label(value: Any) -> str:
@@ -257,13 +258,13 @@ def _label(value: Any) -> str:
 
 
 def _timed(table: pd.DataFrame, end: dt.date, unit: TimeUnit) -> pd.DataFrame:
-    """Durations in time units, and the columns in their order."""
+    """Durations in time units, and the standard columns in their order."""
     timed = table.assign(
         frequency=table["orders"] - 1,
         recency=(table["last_day"] - table["first_day"]).dt.days / unit.days,
         T=(pd.Timestamp(end) - table["first_day"]).dt.days / unit.days,
     )
-    return timed[[*SUMMARY_COLUMNS, "early_refund"]]
+    return timed[[*SUMMARY_TABLE]]
 
 
 def as_summary(

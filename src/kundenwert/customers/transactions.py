@@ -1,8 +1,8 @@
 """The canonical transaction log and its contract: every broken rule is found before the first one is reported."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
@@ -25,12 +25,13 @@ class Transactions:
     Parameters
     ----------
     frame : (row,) `customer_id` (the input's type), `day` (date in the business time zone), `amount` (Float64), and
-        `cohort` where a cohort column was named; lazy, run by whatever engine holds it.
+        `cohort` and the `carried` columns (Float64) where such were named; lazy, run by whatever engine holds it.
     currency : of the amounts, where known.
     counts : `rows_read`, `exact_duplicates`, `zero_spend_rows`, `refunds`.
     first_day, last_day : of the log.
     where : the source as a person names it, for messages.
     cohort_column : the input's column that `cohort` was read from.
+    carried : column of the frame -> the input's column that it was read from, of the further columns.
     """
 
     frame: nw.LazyFrame[Any]
@@ -40,6 +41,7 @@ class Transactions:
     last_day: dt.date
     where: str = "orders"
     cohort_column: str | None = None
+    carried: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         money = f", {self.currency}" if self.currency else ""
@@ -85,33 +87,43 @@ def sort_ids(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_contract(
-    staged: nw.LazyFrame[Any], *, where: str, currency: Currency | None, cohort_column: str | None
+    staged: nw.LazyFrame[Any],
+    *,
+    where: str,
+    currency: Currency | None,
+    cohort_column: str | None,
+    carried: Mapping[str, str],
 ) -> Transactions:
     """Hold a staged log against the contract.
 
     Parameters
     ----------
-    staged : (row,) `customer_id`, `time` (raw), `day`, `amount`, `time_state`, `amount_state`, and `cohort` or
-        `currency` where the input names such a column.
+    staged : (row,) `customer_id`, `time` (raw), `day`, `amount`, `time_state`, `amount_state`, the carried columns
+        with their states, and `cohort` or `currency` where the input names such a column.
     where : the source, for messages.
     currency : of the amounts; None where unknown or where a column holds it.
     cohort_column : the input's name of the column `cohort`.
+    carried : carried column -> the input's name of it.
 
     Raises
     ------
     DataError
         With every rule that is broken, each with its count and the first five ids in the order of ids.
     """
-    facts = _facts(staged)
+    tests = _broken(staged, carried)
+    facts = _facts(staged, tests)
     if facts["rows"] == 0:
         raise DataError(where, [Violation("the input has no rows", remedy="Check the source and its filters.")])
-    violations = [_violation(staged, rule, int(facts[rule.name])) for rule in _RULES if facts[rule.name]]
+    rules = (*_RULES, *_carried_rules(carried))
+    violations = [
+        _violation(staged.filter(tests[rule.name]), rule, int(facts[rule.name])) for rule in rules if facts[rule.name]
+    ]
     if "currency" in staged.collect_schema().names():
         currency, mixed = _one_currency(staged)
         violations += mixed
     if violations:
         raise DataError(where, violations)
-    names = ["customer_id", "day", "amount", *(["cohort"] if cohort_column else [])]
+    names = ["customer_id", "day", "amount", *(["cohort"] if cohort_column else []), *carried]
     counts = {
         "rows_read": int(facts["rows"]),
         "exact_duplicates": _exact_duplicates(staged, int(facts["rows"])),
@@ -119,7 +131,7 @@ def check_contract(
         "refunds": int(facts["refunds"]),
     }
     first, last = (pd.Timestamp(facts[name]).date() for name in ("first_day", "last_day"))
-    return Transactions(staged.select(*names), currency, counts, first, last, where, cohort_column)
+    return Transactions(staged.select(*names), currency, counts, first, last, where, cohort_column, carried)
 
 
 @dataclass(frozen=True)
@@ -141,27 +153,43 @@ _RULES = (
 )  # fmt: skip
 
 
-def _broken(staged: nw.LazyFrame[Any]) -> dict[str, nw.Expr]:
+def _carried_rules(carried: Mapping[str, str]) -> list[_Rule]:
+    number = "Write 1234.56: no thousands mark, no percent or currency sign; or leave it empty."
+    finite = "Correct the calculation that made it, or leave it empty."
+    return [
+        rule
+        for name, column in carried.items()
+        for rule in (
+            _Rule(f"bad_{name}", f"column {column!r} is not a number", number),
+            _Rule(f"infinite_{name}", f"column {column!r} is not finite", finite),
+        )
+    ]
+
+
+def _broken(staged: nw.LazyFrame[Any], carried: Iterable[str]) -> dict[str, nw.Expr]:
     """The rules as boolean expressions, by name."""
     customer = nw.col("customer_id")
     absent = customer.is_null()
     if staged.collect_schema()["customer_id"] == nw.String:
         absent = absent | (customer.str.strip_chars() == "")
+    numbers: dict[str, nw.Expr] = {}
+    for name in ("amount", *carried):
+        state = nw.col(f"{name}_state")
+        numbers |= {f"bad_{name}": state == UNREADABLE, f"infinite_{name}": state == NOT_FINITE}
     return {
         "no_customer": absent,
         "no_time": nw.col("time_state") == MISSING,
         "bad_time": nw.col("time_state") == UNREADABLE,
         "far_time": (nw.col("day") < EARLIEST) | (nw.col("day") > LATEST),
         "no_amount": nw.col("amount_state") == MISSING,
-        "bad_amount": nw.col("amount_state") == UNREADABLE,
-        "infinite_amount": nw.col("amount_state") == NOT_FINITE,
+        **numbers,
     }
 
 
-def _facts(staged: nw.LazyFrame[Any]) -> dict[str, Any]:
+def _facts(staged: nw.LazyFrame[Any], broken: Mapping[str, nw.Expr]) -> dict[str, Any]:
     """One pass over the log: how many rows break each rule, and what the counts report."""
     tests = {
-        **_broken(staged),
+        **broken,
         "zero_spend_rows": nw.col("amount") == 0,
         "refunds": nw.col("amount") < 0,
     }
@@ -174,10 +202,10 @@ def _facts(staged: nw.LazyFrame[Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row.items()}
 
 
-def _violation(staged: nw.LazyFrame[Any], rule: _Rule, count: int) -> Violation:
+def _violation(broken: nw.LazyFrame[Any], rule: _Rule, count: int) -> Violation:
     ids: list[object] = []
     if rule.shows_ids:
-        rows = staged.filter(_broken(staged)[rule.name] & ~nw.col("customer_id").is_null())
+        rows = broken.filter(~nw.col("customer_id").is_null())
         found = to_pandas(rows.group_by("customer_id").agg(nw.len().alias("rows")))
         ids = sort_ids(found)["customer_id"].head(FIRST_IDS + 1).tolist()
     return Violation(rule.text, count, ids, rule.remedy)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
-def new_customer_value(posterior: "Posterior", settings: ValueSettings, *, margin: float | None = None) -> FloatArray:
+def new_customer_value(
+    posterior: "Posterior", settings: ValueSettings, *, margin: float | FloatArray | None = None
+) -> FloatArray:
     """Expected contribution of a new customer: the first order, which happens, and the value after it.
 
     Closed forms given parameters, so that the spread over draws is what is not known about the cohort, and nothing
@@ -26,7 +28,8 @@ def new_customer_value(posterior: "Posterior", settings: ValueSettings, *, margi
     Parameters
     ----------
     settings : of an estimated value; horizon, discounting, costs and draws are read.
-    margin : share of spend that is contribution, where the settings hold one for each customer.
+    margin : share of spend that is contribution, where the settings hold one for each customer: a number, or (cohort,)
+        numbers (see `new_customer_margins`).
 
     Returns
     -------

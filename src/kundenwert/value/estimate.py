@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
 from kundenwert.names import Flag
 from kundenwert.units import DiscountRate, Horizon
 from kundenwert.value.actual import alive_value, expected_orders, expected_value, simulate_value
@@ -25,6 +23,7 @@ from kundenwert.value.individuals import (
     population,
     stream,
 )
+from kundenwert.value.margins import PerCustomer, margins_and_costs
 from kundenwert.value.potential import (
     SENSITIVITY,
     Frontier,
@@ -40,8 +39,6 @@ from kundenwert.value.settings import ValueSettings
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
-
-type PerCustomer = float | str | npt.ArrayLike | None
 
 
 def estimate_value(
@@ -76,8 +73,8 @@ def estimate_value(
     summary : customers, in the posterior's time unit.
     horizon : how far ahead value counts.
     discount_rate : effective, per year.
-    margin : share of spend that is contribution: a number, a column of the summary, or (customer,) numbers. Without
-        one, values are revenue and `value_basis` says so.
+    margin : share of spend that is contribution, from -1 to 1: a number, a column of the summary (`column:NAME`), or
+        (customer,) numbers. Without one, values are revenue and `value_basis` says so.
     cost_per_order : money per order, beyond the margin.
     cost_per_year_active, cost_per_year_on_file : money per year, while alive and for the record. Under BG/NBD a
         customer who bought once never dies, so that an active cost manufactures customers below zero.
@@ -102,6 +99,7 @@ def estimate_value(
     Raises
     ------
     UsageError : settings that cannot be used.
+    DataError : customers whose margin or acquisition cost is missing or impossible.
     RunError : a cohort that the posterior does not know.
 
     Notes
@@ -110,10 +108,7 @@ def estimate_value(
     """
     people = population(posterior, draws, seed)
     customers = histories(posterior, summary)
-    margins, costs = (
-        per_customer(margin, summary.table, "margin", 1.0),
-        None if acquisition_cost is None else per_customer(acquisition_cost, summary.table, "acquisition_cost", 0.0),
-    )
+    margins, costs = margins_and_costs(margin, acquisition_cost, summary.table)
     settings = ValueSettings(
         horizon=Horizon.parse(horizon),
         discount_rate=DiscountRate(discount_rate),
@@ -278,34 +273,6 @@ def _notes(
     if peers.warning:
         notes.append(peers.warning)
     return tuple(notes)
-
-
-def per_customer(given: PerCustomer, table: pd.DataFrame, name: str, default: float) -> FloatArray:
-    """A number, a column's name or (customer,) numbers, as finite (customer,) numbers.
-
-    Raises
-    ------
-    UsageError : no such column, or another length.
-    DataError : values that are missing or infinite.
-    """
-    if given is None:
-        return np.full(len(table), default)
-    if isinstance(given, str):
-        column = given.removeprefix("column:")
-        if column not in table:
-            hint = did_you_mean(column, map(str, table.columns))
-            raise UsageError(f"{name} column {column!r} is not in the customer summary.{hint}")
-        given = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
-    values = np.asarray(given, dtype=np.float64)
-    if values.ndim == 0:
-        values = np.full(len(table), float(values))
-    if values.shape != (len(table),):
-        raise UsageError(f"{name} has shape {values.shape}, the summary has {len(table):,} customers.")
-    bad = ~np.isfinite(values)
-    if bad.any():
-        ids = table["customer_id"].to_numpy()[bad].tolist()
-        raise DataError(name, [Violation(f"{name} is missing or infinite", int(bad.sum()), ids, "Fill or drop them.")])
-    return values
 
 
 def _common(values: FloatArray) -> float | None:
