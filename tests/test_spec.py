@@ -237,9 +237,11 @@ def test_keys_of_later_versions_are_accepted_checked_and_listed() -> None:
         levers=[{"name": "mail", "effect": {"on": "reactivation", "mean": 0.03, "sd": 0.02}, "duration": "4 weeks"}],
         budget={"amount": 5000.0},
         segments={"switching_cost": 0.1},
-        potential={"basis": "wallet"},
+        potential={"basis": "wallet", "peers": ["cohort", "channel"]},
+        gate={"holdout": "39 weeks"},
     )
-    assert spec.not_used == ("budget", "levers", "potential.basis", "segments.switching_cost")
+    known = ("budget", "gate.holdout", "levers", "potential.basis", "potential.peers", "segments.switching_cost")
+    assert spec.not_used == known
     assert spec.levers[0].duration == Horizon(4, "week")
 
 
