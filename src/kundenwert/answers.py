@@ -29,7 +29,7 @@ def validation(outcome: "Validation") -> str:
         ("As of", f"{outcome.as_of}; {held_out}"),
         ("Data", f"{w.plural(outcome.customers, 'customer')}, {w.plural(outcome.repeat_orders, 'repeat order')}"),
         ("Cohorts", _cohorts(outcome.cohorts)),
-        ("Counts", ", ".join(f"{name.replace('_', ' ')} {w.count(n)}" for name, n in outcome.counts.items())),
+        ("Counts", ", ".join(f"{name.replace('_', ' ')} {w.count(n)}" for name, n in outcome.counts.items() if n)),
         ("Notes", "; ".join(outcome.notes) or "none"),
         ("Not used", ", ".join(outcome.not_used) or "none"),
     ]
