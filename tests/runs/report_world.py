@@ -328,14 +328,14 @@ def _checks(verdict: str, tracking: Any) -> Any:
     worst = {"PASS": "PASS", "REVIEW": "REVIEW", "FAIL": "FAIL"}[verdict]
     findings = [
         SimpleNamespace(
-            name="holdout",
+            name="repeat orders after the cut",
             verdict=worst,
             measured=f"the model expected {bias:,.0f} repeat orders, {came:,} came",
             limit="25 % off",
             cause="Orders per week rose in all cohorts.",
             next_step="Ask whether there was a campaign or a data change.",
             value=-0.1,
-            affects="Values are more likely too low than too high.",
+            affects="values are more likely too low than too high" if verdict != "PASS" else "",
         ),
         SimpleNamespace(
             name="convergence",

@@ -10,49 +10,56 @@ from html import escape
 from kundenwert.runs import wording as w
 
 WIDTH, HEIGHT, RADIUS = 160, 22, 2.6
-PAD = 5
+PITCH = 2 * RADIUS
+ROWS = 4
+type Axis = tuple[float, float, float, int]
 
 
-def dot_axis(rows: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """The asinh axis that all rows of a table share: its scale, and its two ends in asinh units."""
-    values = sorted(abs(v) for row in rows for v in row)
-    positive = [v for v in values if v > 0]
-    scale = positive[len(positive) // 4] if positive else 1.0
-    places = [math.asinh(v / scale) for row in rows for v in row] or [0.0]
-    low, high = min(0.0, *places), max(0.0, *places)
-    return scale, low, high if high > low else low + 1.0
+def dot_axis(rows: Sequence[Sequence[float]]) -> Axis:
+    """The axis that all rows of a table share: asinh scale, both ends in its units, columns for outcomes of nothing.
+
+    Outcomes of exactly nothing are many, so they stand in a block left of the axis, where they can be counted.
+    """
+    some = sorted(abs(v) for row in rows for v in row if v)
+    scale = some[len(some) // 4] if some else 1.0
+    places = [math.asinh(v / scale) for row in rows for v in row if v]
+    low, high = min(0.0, *places, 0.0), max(0.0, *places, 0.0)
+    nothing = max((sum(not v for v in row) for row in rows), default=0)
+    return scale, low, high if high > low else low + 1.0, -(-nothing // ROWS)
 
 
-def dotplot(quantiles: Sequence[float], axis: tuple[float, float, float], currency: str | None) -> str:
-    """Twenty dots on the shared axis, stacked where they meet; zero is marked.
+def dotplot(quantiles: Sequence[float], axis: Axis, currency: str | None) -> str:
+    """Twenty dots, stacked where they meet; those that bring nothing in a block before the upright line at zero.
 
     Parameters
     ----------
     quantiles : (20,) outcomes in money, each a twentieth.
     axis : from `dot_axis`.
     """
-    scale, low, high = axis
-    room = WIDTH - 2 * PAD
-
-    def at(value: float) -> float:
-        return PAD + (math.asinh(value / scale) - low) / (high - low) * room
-
+    scale, low, high, block = axis
+    start = block * PITCH + RADIUS + 3
+    room = WIDTH - start - RADIUS - 1
+    columns = [round((math.asinh(v / scale) - low) / (high - low) * room / PITCH) for v in quantiles if v]
+    tallest = max((columns.count(c) for c in columns), default=1)
+    step = min(PITCH, (HEIGHT - 4 - PITCH) / max(tallest - 1, 1))
+    nothing = sum(not v for v in quantiles)
+    places = [
+        (start - 3 - RADIUS - (k // ROWS) * PITCH, (k % ROWS) * (HEIGHT - 3 - PITCH) / (ROWS - 1))
+        for k in range(nothing)
+    ]
     stacks: dict[int, int] = {}
-    columns = [round((at(v) - PAD) / (2 * RADIUS)) for v in quantiles]
-    tallest = max(columns.count(c) for c in columns)
-    step = min(2 * RADIUS, (HEIGHT - 4 - 2 * RADIUS) / max(tallest - 1, 1))
-    dots = []
     for column in columns:
         level = stacks.get(column, 0)
         stacks[column] = level + 1
-        x, y = PAD + column * 2 * RADIUS, HEIGHT - 3 - RADIUS - level * step
-        dots.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}"/>')
-    nothing = sum(v <= 0 for v in quantiles)
+        places.append((start + RADIUS + column * PITCH, level * step))
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{HEIGHT - 2 - RADIUS - up:.1f}" r="{RADIUS - 0.2:.1f}"/>' for x, up in places
+    )
     middle = sorted(quantiles)[len(quantiles) // 2]
     label = f"{nothing} of {len(quantiles)} outcomes bring nothing; half bring less than {w.money(middle, currency)}"
-    zero = at(0.0)
+    zero = start + (0.0 - low) / (high - low) * room
     return (
         f'<svg role="img" aria-label="{escape(label, quote=True)}" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}"><path d="M0 {HEIGHT - 1.5}H{WIDTH}M{zero:.1f} 2V{HEIGHT}" '
-        f'stroke="var(--axis)" stroke-width="1" fill="none"/><g fill="var(--model)">{"".join(dots)}</g></svg>'
+        f'viewBox="0 0 {WIDTH} {HEIGHT}"><path d="M0 {HEIGHT - 0.5}H{WIDTH}M{zero:.1f} 0V{HEIGHT}" '
+        f'stroke="var(--axis)" stroke-width="1" fill="none"/><g fill="var(--model)">{dots}</g></svg>'
     )

@@ -86,6 +86,7 @@ def render_report(report: Mapping[str, Any]) -> str:
         people=_people(report),
         counts=[[_spaced(k), w.count(v)] for k, v in report["assumptions"]["counts"].items()],
         record=_record(report),
+        evidence=_evidence(report),
         frontier=_frontier(report),
         worth_a_call=_worth_a_call(report),
         sure=w.nine_in_ten(report["interval"]),
@@ -149,10 +150,18 @@ def _money(report: Mapping[str, Any]) -> Record:
     if empty:
         note = f"{note} {w.listed(empty)}: nobody.".strip()
     if report["base"]["no_mean"]:
-        note = f"{note} {w.plural(report['base']['no_mean'], 'customer')} without a mean value are not in the sums.".strip()
+        without = w.plural(report["base"]["no_mean"], "customer")
+        note = f"{note} {without} without a mean value are not in the sums.".strip()
     table = numbers(
         f"Segments, {w.ahead(report['horizon'])}, {report['basis_words']}",
-        ["Segment", "Customers", "Worth together", f"{w.nine_in_ten(report['interval'])} totals", "On average", "Room (assumption)"],
+        [
+            "Segment",
+            "Customers",
+            "Worth together",
+            f"{w.nine_in_ten(report['interval'])} totals",
+            "On average",
+            "Room (assumption)",
+        ],
         [
             [
                 w.SEGMENT_NAMES[s["segment"]],
@@ -199,10 +208,17 @@ def _people(report: Mapping[str, Any]) -> Record:
         note = ""
         if drawn:
             most = max(v for row in drawn for v in row)
-            note = f"Each dot is one of twenty equally likely outcomes, from 0 (upright line) to {w.money(most, currency)}; scale stretched near zero."
+            note = (
+                "Each dot is one of twenty equally likely outcomes: left of the upright line those that bring nothing, "
+                f"right of it up to {w.money(most, currency)}, scale stretched near zero."
+            )
         lists.append({"title": entry["title"], "note": entry["note"], "rows": rows, "axis": note})
-    totals = [f"{w.count(e['total'])} {e['title'][0].lower()}{e['title'][1:]}" for e in report["people"]]
-    return {"lists": lists, "by": w.date(report["churn_by"]), "answer": f"{w.listed(totals)}; at most ten of each are listed."}
+    risk, room, undecided = (w.count(entry["total"]) for entry in report["people"])
+    answer = (
+        f"{risk} valuable customers may stay away, {room} who bought again have room, {undecided} are undecided; "
+        "at most ten of each are listed."
+    )
+    return {"lists": lists, "by": w.date(report["churn_by"]), "answer": answer}
 
 
 def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
@@ -217,7 +233,9 @@ def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
         "last": w.date(row["last"]) if row["last"] else "unknown",
         "again": w.tenths(row["again"]),
         "actual": w.money(row["actual"], currency),
-        "range": w.between(row["low"], row["high"]) if row["low"] is not None and row["high"] is not None else w.UNDEFINED,
+        "range": w.between(row["low"], row["high"])
+        if row["low"] is not None and row["high"] is not None
+        else w.UNDEFINED,
         "dots": Markup(dotplot(quantiles, axis, currency)) if quantiles else "",
         "segment": row["segment"],
         "label": name if row["segment"] == "migrator" else f"{name}, {w.tenths(row['probability'])}",
@@ -225,11 +243,24 @@ def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
     }
 
 
+def _evidence(report: Mapping[str, Any]) -> str | None:
+    """The one chart that a FAIL page shows: the sampler where the sampler failed, the weeks otherwise."""
+    failed = [f["name"] for f in report["checks"]["findings"] if f["verdict"] == "FAIL"]
+    if report["verdict"] != "FAIL":
+        return None
+    sampler = failed and any(word in failed[0] for word in ("R-hat", "ESS", "divergent"))
+    return "convergence" if sampler or "tracking" not in report["charts"] else "tracking"
+
+
 def _frontier(report: Mapping[str, Any]) -> str:
     at = report["potential"]["sensitivity"]
-    if len(at) < 2:
+    if len(at) < 2 or not report["base"]["room"]:
         return ""
-    parts = [f"{w.money(total, report['currency'])} at a frontier of {quantile}" for quantile, total in at.items() if total is not None]
+    parts = [
+        f"{w.money(total, report['currency'])} at a frontier of {quantile}"
+        for quantile, total in at.items()
+        if total is not None
+    ]
     return f"All room together: {w.listed(parts)}. The frontier is a judgement."
 
 
@@ -238,8 +269,8 @@ def _worth_a_call(report: Mapping[str, Any]) -> str:
     if not calls:
         return "Nobody is both valuable and likely to stay away, so nobody is worth a call for that reason."
     return (
-        f"{w.plural(calls, 'valuable customer')} will not order until {w.date(report['churn_by'])} with a chance of 6 of 10 "
-        "or more: worth a call. Section 8 lists the ten worth most."
+        f"{w.plural(calls, 'valuable customer')} will not order until {w.date(report['churn_by'])} with a chance of "
+        "6 of 10 or more: worth a call. Section 8 lists the ten worth most."
     )
 
 
@@ -248,7 +279,10 @@ def _record(report: Mapping[str, Any]) -> list[list[str]]:
     purchase, spend = (w.FAMILY_NAMES.get(name, name) for name in record["families"])
     rows = [
         ["Run", report["run_id"]],
-        ["Model", f"{purchase} and {spend}, {record['pooling']} pooling, {record['engine']}, rates per {record['time_unit']}"],
+        [
+            "Model",
+            f"{purchase} and {spend}, {record['pooling']} pooling, {record['engine']}, rates per {record['time_unit']}",
+        ],
         ["Seed", "not given" if record["seed"] is None else str(record["seed"])],
         ["Hash of the spec", record["spec_hash"] or "not given"],
         *([f"Seconds for {stage}", w.number(seconds)] for stage, seconds in record["timings"].items()),

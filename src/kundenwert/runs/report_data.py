@@ -1,6 +1,6 @@
 """`report.json`: everything that the report, the terminal and a web page show, binned, so that its size knows no N.
 
-From this alone the page is drawn, without PyMC and without the customer table; old runs can be redrawn by newer versions.
+From this alone the page is drawn, without PyMC and without the customer table, by this version or a newer one.
 """
 
 import datetime
@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import betaincinv
 
 from kundenwert.errors import UsageError
-from kundenwert.names import SEGMENTS, Verdict
+from kundenwert.names import Verdict
 from kundenwert.runs import report_words as words
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.churn import churn_by_money_data, churn_calibration_data
 from kundenwert.runs.plots.cohorts import cohort_values_data
 from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
 from kundenwert.runs.plots.sampler import convergence_data
-from kundenwert.runs.plots.style import Record, json_number, numbers, rounded
+from kundenwert.runs.plots.style import Record, json_number, numbers
 from kundenwert.runs.plots.value_map import map_data
+from kundenwert.runs.report_figures import base_figures, potential_figures, segment_figures
 from kundenwert.runs.report_people import Quantiles, people
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from kundenwert.inference.predictive import Tracking
 
 REPORT_VERSION = 1
-CARRY = 0.7
-SHOWN_DRAWS = 1000
 SHOWN_COHORTS = 24
 
 
@@ -101,10 +101,9 @@ def build_report(
         "churn_horizon": str(options.churn_horizon),
         "churn_by": (as_of + datetime.timedelta(days=round(options.churn_horizon.days))).isoformat(),
         "interval": options.interval,
-        "base": _base(segments, summary),
-        "segments": _segments(segments),
-        "potential": _potential(segments),
-        "notes": list(segments.notes),
+        "base": base_figures(segments, summary),
+        "segments": segment_figures(segments),
+        "potential": potential_figures(segments),
         "checks": _checks(checks),
         "champion": _champion(previous),
         "charts": _charts(segments, summary, posterior, tracking, holdout, cohort_values, previous),
@@ -125,107 +124,9 @@ def build_report(
     return report
 
 
-def _base(segments: "Segments", summary: "CustomerSummary") -> Record:
-    table, value = segments.table, segments.value
-    actual = table["actual_value"].to_numpy(float)
-    known = actual[np.isfinite(actual)]
-    n = len(table)
-    low, high = _ends(value.totals.base, value.settings.interval)
-    again = n - np.asarray(value.totals.churned, dtype=float)
-    again_low, again_high = _ends(again, value.settings.interval)
-    undecided = (table["status"] == "undecided").to_numpy()
-    total = float(known.sum())
-    return {
-        "customers": n,
-        "once": int((table["frequency"] == 0).sum()),
-        "repeat_orders": int(table["frequency"].sum()),
-        "cohorts": len(summary.cohorts),
-        "value": json_number(total),
-        "low": json_number(low),
-        "high": json_number(high),
-        "mean": json_number(float(known.mean()) if len(known) else 0.0),
-        "median": json_number(float(np.median(known)) if len(known) else 0.0),
-        "no_mean": n - len(known),
-        "room": json_number(float(table["unrealized_value"].sum())),
-        "carry": _carry(known, n),
-        "orders_again": {
-            "share": json_number(float(again.mean()) / n),
-            "mean": json_number(float(again.mean())),
-            "low": json_number(again_low),
-            "high": json_number(again_high),
-        },
-        "undecided": {
-            "customers": int(undecided.sum()),
-            "share": json_number(float(undecided.mean())),
-            "money_share": json_number(float(np.nansum(actual[undecided])) / total) if total > 0 else None,
-        },
-        "draws": rounded(_thinned(value.totals.base), 6),
-    }
-
-
-def _ends(draws: Any, interval: float) -> tuple[float, float]:
-    low, high = np.quantile(np.asarray(draws, dtype=float), [(1 - interval) / 2, (1 + interval) / 2])
-    return float(low), float(high)
-
-
-def _thinned(draws: Any) -> Any:
-    values = np.asarray(draws, dtype=float)
-    return values[(np.arange(min(len(values), SHOWN_DRAWS)) * len(values)) // min(len(values), SHOWN_DRAWS)]
-
-
-def _carry(actual: Any, n: int) -> float | None:
-    """The share of customers who carry seven tenths of all positive value."""
-    positive = np.sort(actual[actual > 0])[::-1]
-    if not len(positive):
-        return None
-    needed = int(np.searchsorted(np.cumsum(positive), CARRY * positive.sum())) + 1
-    return json_number(needed / n)
-
-
-def _segments(segments: "Segments") -> list[Record]:
-    """One record a segment in the fixed order, undecided last, with the empty ones."""
-    table, interval = segments.table, segments.value.settings.interval
-    rows = []
-    for name in SEGMENTS:
-        part = table[table["segment"] == name]
-        totals = segments.totals_by_segment.get(name)
-        low, high = _ends(totals, interval) if totals is not None and len(part) else (0.0, 0.0)
-        known = part["actual_value"].dropna()
-        rows.append(
-            {
-                "segment": name,
-                "customers": len(part),
-                "once": int((part["frequency"] == 0).sum()),
-                "value": json_number(float(known.sum())),
-                "low": json_number(low),
-                "high": json_number(high),
-                "mean": json_number(float(known.mean())) if len(known) else None,
-                "room": json_number(float(part["unrealized_value"].sum())),
-                "draws": rounded(_thinned(totals), 5) if totals is not None and len(part) else [],
-            }
-        )
-    return rows
-
-
-def _potential(segments: "Segments") -> Record:
-    frontier, settings = segments.value.frontier, segments.value.settings
-    first, second = settings.attainable
-    scale = float(frontier.attainable_scale)
-    return {
-        "words": words.potential_words(frontier.quantile, first / (first + second), scale),
-        "identified": json_number(float(frontier.potential_identified)),
-        "scale": json_number(scale),
-        "mirrors": bool(frontier.potential_identified < 0.1),
-        "below_zero_possible": bool(segments.below_zero_possible),
-        "sensitivity": {
-            f"{quantile:g}": json_number(float(min(total, frontier.limit))) for quantile, total in frontier.sensitivity.items()
-        },
-    }
-
-
 def _checks(checks: "Checks") -> Record:
     order = [v.value for v in Verdict]
-    findings = [
+    findings: list[Record] = [
         {
             "name": f.name,
             "verdict": Verdict(f.verdict).value,
@@ -267,7 +168,7 @@ def _charts(
     settings = segments.value.settings
     frame = previous["charts"]["map"]["scales"] if previous else None
     charts: Record = {"map": map_data(segments, frame=frame), "churn": churn_by_money_data(segments)}
-    if cohort_values is not None:
+    if cohort_values is not None and np.isfinite(cohort_values).all():  # else no average of a new customer exists
         sizes = np.bincount(posterior.cohort_codes(summary.table["cohort"]), minlength=len(posterior.cohorts))
         charts["cohorts"] = cohort_values_data(
             cohort_values,
@@ -301,16 +202,14 @@ def _assumptions(
     if options.value_basis == "revenue":
         loud.append("Values are revenue, no margin given.")
     first, second = options.attainable
-    from scipy.stats import beta
-
-    low, high = beta.ppf([0.05, 0.95], first, second)
+    low, high = (w.percent(float(betaincinv(first, second, p))) for p in (0.05, 0.95))
     loud.append(
-        f"Potential: peers' frontier at {frontier.quantile:.2f}, customers reach {w.percent(first / (first + second))} of the gap "
-        f"(9 in 10: {w.percent(low)} to {w.percent(high)}): judgement, not learned from the orders."
+        f"Potential: peers' frontier at {frontier.quantile:.2f}, customers reach "
+        f"{w.percent(first / (first + second))} of the gap (9 in 10: {low} to {high}): "
+        "judgement, not learned from the orders."
     )
-    if not segments.below_zero_possible:
-        loud.append("Nobody can be below zero here: no costs were given.")
-    rows = [[k, str(v["value"]), str(v["origin"])] for k, v in settings.items()]
+    loud.extend(segments.notes)
+    rows = [[k, _setting(v["value"]), str(v["origin"])] for k, v in settings.items()]
     tries = [
         [
             str(t["key"]),
@@ -329,6 +228,13 @@ def _assumptions(
         "what_if": tries,
         "counts": {str(k): int(v) for k, v in summary.counts.items()},
     }
+
+
+def _setting(value: Any) -> str:
+    """A setting as text: what is absent is not given, a whole number has no decimal point."""
+    if value is None:
+        return "not given"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _record(

@@ -36,14 +36,21 @@ def people(
     roomy = (table["frequency"] > 0) & (table["unrealized_value"] > 0)
     undecided = table["status"] == "undecided"
     picks = [
-        ("risk", "Most valuable at risk", at_risk, actual, "Valuable, and 6 of 10 or more will not order in time."),
-        ("room", "Largest room, bought again", roomy, table["unrealized_value"], "Room is an assumption, not a forecast."),
+        ("risk", "Valuable, at risk", at_risk, actual, "Valuable, and 6 of 10 or more will not order in time."),
+        (
+            "room",
+            "Largest room, bought again",
+            roomy,
+            table["unrealized_value"],
+            "Room is an assumption, not a forecast.",
+        ),
         ("undecided", "Undecided with most at stake", undecided, actual, "Their next weeks decide; wait at low cost."),
     ]
-    lists = []
+    lists: list[Record] = []
     for key, title, mask, by, note in picks:
-        order = by[mask].sort_values(ascending=False, kind="stable").index[:LONGEST]
-        rows = [_row(key, table.loc[i], summary, i, segments) for i in order]
+        places = np.flatnonzero(mask)
+        chosen = places[np.argsort(-by.to_numpy(float)[places], kind="stable")][:LONGEST]
+        rows = [_row(key, table.iloc[k], summary, segments) for k in chosen]
         lists.append({"key": key, "title": title, "note": note, "total": int(mask.sum()), "rows": rows})
     wanted = [row["id"] for entry in lists for row in entry["rows"]]
     quantiles = np.asarray(quantiles_for(wanted), dtype=float) if quantiles_for and wanted else None
@@ -53,7 +60,7 @@ def people(
     return lists
 
 
-def _row(key: str, row: pd.Series, summary: "CustomerSummary", index: Any, segments: "Segments") -> Record:
+def _row(key: str, row: pd.Series, summary: "CustomerSummary", segments: "Segments") -> Record:
     unit_days = summary.time_unit.days
     silent = (row["T"] - row["recency"]) * unit_days / 7
     last: datetime.date | None = None
@@ -77,14 +84,18 @@ def _row(key: str, row: pd.Series, summary: "CustomerSummary", index: Any, segme
     }
 
 
-def _why(key: str, row: pd.Series, silent: float, unit_days: float, states: Any, ranked: Any, segments: "Segments") -> str:
+def _why(
+    key: str, row: pd.Series, silent: float, unit_days: float, states: Any, ranked: Any, segments: "Segments"
+) -> str:
     if key == "undecided":
         first, second = (w.SEGMENT_NAMES[STATES[k].value].lower() for k in ranked[:2])
         return f"{first} {w.tenths(states[ranked[0]])}, {second} {w.tenths(states[ranked[1]])}"
     if key == "room":
         currency = segments.value.settings.currency
-        return f"room {w.money(float(row['unrealized_value']), str(currency) if currency else None)}, if the assumption holds"
+        room = w.money(float(row["unrealized_value"]), str(currency) if currency else None)
+        return f"room {room}, if the assumption holds"
     if row["frequency"] < 1:
         return f"one order, silent for {w.plural(silent, 'week')}"
     every = row["recency"] * unit_days / 7 / row["frequency"]
-    return f"one order every {w.number(every)} weeks before, silent for {w.plural(silent, 'week')}"
+    pace = f"{w.number(every)} weeks" if every >= 2 else w.plural(max(every * 7, 1), "day")
+    return f"an order every {pace} before, silent for {w.plural(silent, 'week')}"

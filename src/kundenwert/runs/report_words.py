@@ -81,7 +81,12 @@ GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
         "Revenue is what customers pay; contribution is what is left of it after the margin and costs given.",
         "value_basis",
     ),
-    ("discount", "Discounting", "Money that comes later counts less: at 10 % a year, 110 next year is 100.", "discount_rate"),
+    (
+        "discount",
+        "Discounting",
+        "Money that comes later counts less: at 10 % a year, 110 next year is 100.",
+        "discount_rate",
+    ),
     ("payback", "Payback", "When a customer has brought back what it cost to win.", "payback_time"),
     ("run", "Run, champion", "A run is one night's result; the champion is the run whose figures are in use.", "run"),
 )
@@ -93,11 +98,21 @@ def headline(report: Mapping[str, Any]) -> dict[str, Any]:
     verdict = report["verdict"]
     worst = [f for f in findings if f["verdict"] == verdict and verdict != "PASS"]
     if verdict == "FAIL":
-        return {"lead": "FAIL: the figures of this run are not in use.", "body": "", "points": [], "failure": _failure(report, worst)}
+        return {
+            "lead": "FAIL: the figures of this run are not in use.",
+            "body": "",
+            "points": [],
+            "failure": _failure(report, worst),
+        }
     if verdict == "REVIEW":
         points = [_point(f) for f in worst]
-        many = w.plural(len(points), "thing")
-        return {"lead": f"REVIEW, {many} to know before you use the figures.", "body": "", "points": points, "failure": None}
+        many = "one thing" if len(points) == 1 else f"{len(points)} things"
+        return {
+            "lead": f"REVIEW, {many} to know before you use the figures.",
+            "body": "",
+            "points": points,
+            "failure": None,
+        }
     return {"lead": "PASS, one thing to know.", "body": weakness(report), "points": [], "failure": None}
 
 
@@ -107,7 +122,8 @@ def weakness(report: Mapping[str, Any]) -> str:
     if total is None:
         return "No weeks were held out, so nothing shows yet whether these figures come true."
     told = (
-        f"The model expected {w.count(total['expected'])} repeat orders in {w.plural(total['weeks'], 'held-out week')}; "
+        f"The model expected {w.count(total['expected'])} repeat orders in "
+        f"{w.plural(total['weeks'], 'held-out week')}; "
         f"{w.count(total['came'])} came ({w.too_few(total['expected'], total['came'])})."
     )
     if not total["inside"]:
@@ -120,8 +136,8 @@ def weakness(report: Mapping[str, Any]) -> str:
 
 
 def _point(finding: Mapping[str, Any]) -> str:
-    moves = f" It moves {finding['affects']}." if finding["affects"] else " It moves how far every figure can be trusted."
-    return f"{_sentence(finding['name'])}: {finding['measured']} (limit: {finding['limit']}).{moves}"
+    moves = finding["affects"] or "every figure rests on less than it should"
+    return f"{_sentence(finding['name'])}: {finding['measured']} (limit: {finding['limit']}). For the figures: {moves}."
 
 
 def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -129,13 +145,17 @@ def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> d
     more = f" {w.plural(len(worst) - 1, 'more finding')} in section 7." if len(worst) > 1 else ""
     limit = f" (limit: {first['limit']})" if first["limit"] else ""
     name = f"{_sentence(first['name'])}: " if first["name"] else ""
-    spec = report["name"]
+    spec = f"models/{report['name']}.toml"
     champion = report["champion"]
-    in_use = f"Run of {w.date(champion['as_of'])} ({champion['verdict']}): its numbers are shown below, dated." if champion else NO_FIGURES
+    in_use = (
+        f"Run of {w.date(champion['as_of'])} ({champion['verdict']}): its numbers are shown below, dated."
+        if champion
+        else "None. The next run that does not fail becomes champion."
+    )
     return {
         "what": f"{name}{first['measured']}{limit}.{more}",
         "why": first["cause"] or "The checks name no cause; the chart below shows where it happens.",
-        "next": f"1 {first['next_step'] or 'Look at the orders of the last weeks.'}  2 kundenwert backtest models/{spec}.toml",
+        "next": f"1 {first['next_step'] or 'Look at the orders of the last weeks.'}  2 kundenwert backtest {spec}",
         "in_use": in_use,
     }
 
@@ -167,27 +187,31 @@ def tiles(report: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "name": "The base is worth",
             "figure": w.money(b["value"], currency),
+            "of": "",
             "range": f"{sure}: {w.between(b['low'], b['high'])}",
             "change": change.get("value", ""),
             "kind": "estimated",
         },
         {
             "name": "It could be worth",
-            "figure": f"+{w.NBSP}{w.money(b['room'], currency)}",
+            "figure": f"+{w.NBSP}{w.money(b['room'], currency)}" if b["room"] else "no more",
+            "of": "",
             "range": assumed,
             "change": "",
             "kind": "assumed",
         },
         {
-            "name": f"Will order in {report['churn_horizon']}",
-            "figure": f"{w.chance(silent['share'])} customers",
-            "range": f"{w.rough(silent['mean'])} ({w.rough(silent['low'])} to {w.rough(silent['high'])}), by {w.date(report['churn_by'])}",
+            "name": f"Will order by {w.date(report['churn_by'])}",
+            "figure": w.chance(silent["share"]),
+            "of": "customers",
+            "range": f"{w.rough(silent['mean'])} ({sure}: {w.rough(silent['low'])} to {w.rough(silent['high'])})",
             "change": change.get("orders_again", ""),
             "kind": "estimated",
         },
         {
             "name": "Too early to label",
-            "figure": "nobody" if not undecided["customers"] else f"{w.chance(undecided['share'])} customers",
+            "figure": w.chance(undecided["share"]) if undecided["customers"] else "nobody",
+            "of": "customers" if undecided["customers"] else "",
             "range": f"{w.rough(undecided['customers'])}, holding {w.percent(undecided['money_share'])} of value",
             "change": change.get("undecided", ""),
             "kind": "estimated",
@@ -205,7 +229,11 @@ def changes(report: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str,
     new = now["customers"] - then["customers"]
     direction = "more" if gap > 0 else "less"
     size = w.money(abs(gap), currency)
-    told = f"{size} {direction} than on {w.date(previous['as_of'])}, which is noise" if noise else f"{size} {direction} than on {w.date(previous['as_of'])}"
+    told = (
+        f"{size} {direction} than on {w.date(previous['as_of'])}, which is noise"
+        if noise
+        else f"{size} {direction} than on {w.date(previous['as_of'])}"
+    )
     return {
         "since": previous["as_of"],
         "run": previous["run_id"],
@@ -223,7 +251,11 @@ def basis_words(basis: str, margin: float | None) -> str:
     """What the figures are: revenue, or contribution and after which margin."""
     if basis == "revenue":
         return "revenue, no margin given"
-    return f"contribution after {w.percent(margin)} margin" if margin is not None else "contribution after each one's own margin"
+    return (
+        f"contribution after {w.percent(margin)} margin"
+        if margin is not None
+        else "contribution after each one's own margin"
+    )
 
 
 def potential_words(quantile: float, attainable: float, scale: float) -> str:

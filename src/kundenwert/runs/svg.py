@@ -9,9 +9,8 @@ _LABEL = re.compile(
 )
 _DECIMALS = re.compile(r"-?\d+\.\d{2,}")
 _NUMERIC = re.compile(r' (?:d|transform|x|y|x1|x2|y1|y2|width|height|points|viewBox)="[^"]*"')
-_FONT = re.compile(
-    r' font-family="[^"]*"| font-weight="normal"| stroke-width="2"(?![^<>]*stroke=)'
-)  # the page sets the font
+_FONT = re.compile(r' font-family="[^"]*"| font-weight="normal"')  # the page sets the font
+_MARK = re.compile(r'<(?:path|rect|circle)(?:[^<>"]|"[^"]*")*>')
 _EMPTY = re.compile(r'<path[^<>]*? d=""[^<>]*?/>|<path(?:[^<>"]|"[^"]*")*? display="none"(?:[^<>"]|"[^"]*")*?/>')
 _INVISIBLE = re.compile(r'<path d="M0,0h0v0h0Z"/>|<path d="M0\.5,0\.5h[\d.]+v[\d.]+h-[\d.]+Z"/>|<g></g>|<g/>')
 _DEFAULTS = re.compile(
@@ -40,6 +39,7 @@ def slim(svg: str, label: str) -> str:
     svg = _LABEL.sub(_titled, svg)
     svg = _ARIA.sub("", svg)
     svg = _FONT.sub("", svg)
+    svg = _MARK.sub(lambda m: m[0] if ' stroke="' in m[0] else m[0].replace(' stroke-width="2"', ""), svg)
     svg = _EMPTY.sub("", svg)
     svg = _NUMERIC.sub(lambda m: _DECIMALS.sub(_short, m[0]), svg)
     svg = _DEFAULTS.sub("", svg)
@@ -52,7 +52,8 @@ def slim(svg: str, label: str) -> str:
     width, height = (re.search(rf'{side}="([\d.]+)"', head[1]) for side in ("width", "height"))
     size = f"{float(width[1]):.0f}", f"{float(height[1]):.0f}"  # type: ignore[index]
     box = re.search(r'viewBox="[^"]*"', head[1])
-    start = f'<svg role="img" aria-label="{_attribute(label)}" width="{size[0]}" height="{size[1]}" {box[0] if box else ""}>'
+    named = f'role="img" aria-label="{_attribute(label)}"'
+    start = f'<svg {named} width="{size[0]}" height="{size[1]}" {box[0] if box else ""}>'
     return start + svg[head.end() :]
 
 

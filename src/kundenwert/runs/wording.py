@@ -1,7 +1,7 @@
-"""Numbers, dates and chances as people read them: the report, the plots and the terminal all format here, so they agree.
+"""Numbers, dates and chances as people read them: report, plots and terminal all format here, so they agree.
 
 The rules: never more digits than the draws support, a currency as its ISO code, a true minus, no-break spaces inside a
-number, chances as frequencies ("7 of 10") because people judge those better than decimals, and never "0 %" or "certain".
+number, chances as frequencies ("7 of 10") because people judge those better than decimals, and never "certain".
 """
 
 import datetime
@@ -50,19 +50,16 @@ def significant(value: float, digits: int) -> float:
 def number(value: float, digits: int = 3) -> str:
     """A measured number, at most `digits` significant digits and no cents from 10 upwards.
 
-    >>> number(489731.2), number(71.94), number(6.83), number(0.05), number(-3012.0, 4)
-    ('490,000', '72', '6.8', '0.05', '−3,012')
+    >>> number(489731.2), number(71.94), number(6.83), number(4.02), number(0.05), number(-3012.0, 4)
+    ('490,000', '72', '6.8', '4', '0.05', '−3,012')
     """
     if not math.isfinite(value):
         return "more than can be counted" if value > 0 else UNDEFINED
     rounded = significant(value, digits)
     size = abs(rounded)
-    if size >= 10:
-        decimals = 0
-    elif size >= 1:
-        decimals = 0 if rounded == round(rounded) and digits < 4 else digits - 2
-    else:
-        decimals = 2
+    decimals = 0 if size >= 10 else digits - 2 if size >= 1 else 2
+    if digits < 4 and round(rounded, decimals) == round(rounded):
+        decimals = 0  # in text 4 says as much as 4.0
     text = f"{abs(round(rounded, decimals)):,.{decimals}f}"
     if float(text.replace(",", "")) == 0:
         return "0" if size < _ABOUT else "under 0.01"

@@ -62,7 +62,7 @@ def actual_vs_potential(
 def tracking(
     tracking: "Tracking", theme: Theme = "light", *, cumulative: bool = False, help: bool = True
 ) -> "alt.TopLevelMixin":
-    """Repeat orders by week, expected (90 % predictive band) and come; `cumulative` flatters, so it is not the default."""
+    """Repeat orders by week, expected with a 90 % predictive band, and come; `cumulative` flatters any model."""
     return draw_tracking(tracking_data(tracking), theme, help=help, cumulative=cumulative)
 
 

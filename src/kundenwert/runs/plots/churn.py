@@ -31,7 +31,9 @@ def churn_calibration_data(tracking: "Tracking", summary: "CustomerSummary", hol
     stated = np.asarray(tracking.holdout_p_silent, dtype=float)
     silent = holdout.table["purchases"].to_numpy() == 0
     once = summary.table["frequency"].to_numpy() == 0
-    groups, strips, gaps = [], [], []
+    groups: list[Record] = []
+    strips: list[Record] = []
+    gaps: list[tuple[str, float, float, int]] = []
     for name, mask, bins in ((AGAIN, ~once, 10), (ONCE, once, 5)):
         if not mask.any():
             continue
@@ -60,7 +62,7 @@ def churn_calibration_data(tracking: "Tracking", summary: "CustomerSummary", hol
         "question": "When it says 7 of 10 will not return, do 7 of 10 not?",
         "help": "Dots on the diagonal: when we say 7 of 10 will not return, 7 of 10 do not.",
         "answer": answer,
-        "label": f"{answer} Calibration square with {w.plural(len(groups), 'group')}, bought once and bought again apart.",
+        "label": f"{answer} Calibration square with {w.plural(len(groups), 'group')}, bought once and again apart.",
         "weeks": weeks,
         "points": groups,
         "strip": strips,
@@ -112,7 +114,7 @@ def draw_churn_calibration(
     color = alt.Color(
         "group:N",
         scale=alt.Scale(domain=[AGAIN, ONCE], range=[c["again"], c["once"]]),
-        legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0),
+        legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0, columnPadding=22),
     )
     shape = alt.Shape("group:N", scale=alt.Scale(domain=[AGAIN, ONCE], range=["circle", "square"]), legend=None)
     diagonal = alt.Chart(pd.DataFrame({"stated": [0.0, 1.0], "happened": [0.0, 1.0]})).mark_line(
@@ -158,7 +160,7 @@ def churn_by_money_data(segments: "Segments") -> Record:
     actual = np.where(np.isfinite(actual), actual, 0.0)  # no mean, no money to add up
     silent = float(chance.mean())
     gone = float(actual[chance > 0.5].sum())
-    worth_a_call = (actual > segments.thresholds.valuable) & (chance >= 0.6)
+    worth_a_call = (actual >= segments.thresholds.valuable) & (chance >= 0.6)
     rows, bars = [], []
     for k in range(10):
         inside = bins == k
@@ -176,8 +178,8 @@ def churn_by_money_data(segments: "Segments") -> Record:
                 total = json_number(float(actual[mask].sum()), 5)
                 bars.append({"bin": k, "group": name, "customers": int(mask.sum()), "money": total})
     answer = (
-        f"About {w.chance(silent)} customers will probably not order in the next {horizon}; {w.money(gone, currency)} of expected value "
-        f"sits with customers who are more likely to stay away than to come."
+        f"About {w.chance(silent)} customers will probably not order in the next {horizon}; "
+        f"{w.money(gone, currency)} of expected value sits with customers more likely to stay away than to come."
     )
     columns = [
         f"Chance of no order in {horizon}",
@@ -187,7 +189,7 @@ def churn_by_money_data(segments: "Segments") -> Record:
     ]
     return {
         "question": "Who will not come back?",
-        "help": "Left: likely to order. Right: likely to stay away. Compare the two rows: where the people are and where the money is.",
+        "help": "Left: likely to order. Right: likely to stay away. Above: the people; below: the money.",
         "answer": answer,
         "label": f"{answer} Two rows of ten bars, customers above and value below.",
         "currency": currency,
@@ -240,7 +242,9 @@ def draw_churn_by_money(data: Mapping[str, Any], theme: Theme = "light", *, help
                 color=alt.Color(
                     "group:N",
                     scale=alt.Scale(domain=[AGAIN, ONCE], range=[c["again"], c["once"]]),
-                    legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0) if k == 0 else None,
+                    legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0, columnPadding=22)
+                    if k == 0
+                    else None,
                 ),
                 description="says:N",
             )

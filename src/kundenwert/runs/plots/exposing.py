@@ -30,7 +30,10 @@ def exposure_data(summary: "CustomerSummary", *, customers: int = 60, seed: int 
     seen, last = chosen["T"].to_numpy(float), chosen["recency"].to_numpy(float)
     silent = seen - last
     once = float((chosen["frequency"] == 0).mean())
-    answer = f"{w.chance(once)} of these customers bought once; half of all have been silent for {w.number(float(np.median(silent)))} {unit}s or more."
+    answer = (
+        f"{w.chance(once)} of these customers bought once; "
+        f"half of all have been silent for {w.number(float(np.median(silent)))} {unit}s or more."
+    )
     rows = [
         [w.short_id(i), w.count(x), w.number(t), w.number(s)]
         for i, x, t, s in zip(chosen["customer_id"], chosen["frequency"], seen, silent, strict=True)
@@ -45,7 +48,7 @@ def exposure_data(summary: "CustomerSummary", *, customers: int = 60, seed: int 
         "question": "What does the model see of a customer?",
         "help": "Long empty tails on the right are customers who may be gone: this is all the model sees.",
         "answer": answer,
-        "label": f"{answer} Lines from first to last order and on to today, {w.plural(len(chosen), 'customer')} sampled.",
+        "label": f"{answer} Lines from first to last order and to today, {w.plural(len(chosen), 'customer')} sampled.",
         "unit": unit,
         "first": rounded(-seen),
         "last": rounded(-silent),

@@ -89,13 +89,17 @@ def _roundness(value: float) -> int:
     return {1: 2, 5: 1}.get(int(f"{abs(value):.0e}"[0]), 0)
 
 
+def _tick(value: float) -> str:
+    return (
+        f"{value:,.0f}".replace("-", w.MINUS) if abs(value) >= 1 or value == 0 else f"{value:g}".replace("-", w.MINUS)
+    )
+
+
 def _axis(ticks: list[float], c: float, title: str) -> "alt.Axis":
     import altair as alt
 
     at = [math.asinh(v / c) for v in ticks]
-    labels = " : ".join(
-        f"abs(datum.value - ({a:.6f})) < 1e-4 ? '{w.number(v, 2)}'" for a, v in zip(at, ticks, strict=True)
-    )
+    labels = " : ".join(f"abs(datum.value - ({a:.6f})) < 1e-4 ? '{_tick(v)}'" for a, v in zip(at, ticks, strict=True))
     return alt.Axis(
         values=at,
         labelExpr=f"{labels} : ''",
@@ -114,7 +118,7 @@ def _x_title(data: Mapping[str, Any]) -> str:
 
 def _y_title(data: Mapping[str, Any]) -> str:
     unit = f"{data['currency']}, assumption" if data["currency"] else "assumption"
-    return f"Room on top, {w.ahead(data['horizon'])} ({unit})"
+    return f"Room on top ({unit})"
 
 
 def _cells(data: Mapping[str, Any], g: Record) -> pd.DataFrame:
@@ -126,7 +130,8 @@ def _cells(data: Mapping[str, Any], g: Record) -> pd.DataFrame:
     cells["py"] = g["bottom"] + (cells["y"] + 0.5) * s["wy"]
     currency = data["currency"]
     cells["says"] = [
-        f"{w.plural(n, 'customer')}, mostly {w.SEGMENT_NAMES[state].lower()}{'' if not u else f', {w.count(u)} undecided'}; "
+        f"{w.plural(n, 'customer')}, mostly {w.SEGMENT_NAMES[state].lower()}"
+        f"{'' if not u else f', {w.count(u)} undecided'}; "
         f"{w.money(m / n, currency)} each on average"
         for n, state, u, m in zip(
             cells["n"], cells["state"], cells["undecided"], cells["money"].fillna(0.0), strict=True
@@ -252,7 +257,7 @@ def _notes(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[Any
 
 
 def _call_out(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[Any]:
-    """The shelf of one-time buyers: a bracket along it, with its words in the margin kept free above or below the cells."""
+    """The shelf of one-time buyers: a bracket along it, its words in the margin above or below the cells."""
     import altair as alt
 
     shelf, (step_x, step_y) = data["shelf"], g["step"]

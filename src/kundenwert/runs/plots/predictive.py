@@ -63,7 +63,9 @@ def tracking_data(tracking: "Tracking") -> Record:
     ]
     return {
         "question": "Did the orders come that it promised?",
-        "help": "Right of the line the model knew nothing: dots inside the band are what it promised.",
+        "help": "Right of the line the model knew nothing: dots inside the band are what it promised."
+        if total
+        else "Dots inside the band are weeks that the model can explain; all of them it has seen.",
         "answer": answer,
         "label": f"{answer} {hits}",
         "aside": hits,
@@ -142,7 +144,7 @@ def frequency_data(tracking: "Tracking") -> Record:
 def conditional_expectation_data(
     tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", *, seed: int = 20260101
 ) -> Record:
-    """Mean orders after the cut of customers with the same past: by orders before it, and by weeks since the last one."""
+    """Mean orders after the cut of customers with the same past: orders before it, weeks since the last one."""
     table = summary.table
     bought = holdout.table["purchases"].to_numpy(float)
     unit_days = summary.time_unit.days
@@ -161,9 +163,10 @@ def conditional_expectation_data(
         ),
     ]
     worst = _worst(panels[0])
+    group, came = panels[0]["groups"][worst], w.number(panels[0]["observed"][worst])
     answer = (
-        f"Farthest off: customers with {panels[0]['groups'][worst]} repeat orders before the cut; "
-        f"{w.number(panels[0]['expected'][worst])} orders each expected on average, {w.number(panels[0]['observed'][worst])} came."
+        f"Farthest off: customers with {group} repeat order{'' if worst == 1 else 's'} before the cut; "
+        f"{w.number(panels[0]['expected'][worst])} orders each expected on average, {came} came."
     )
     rows = [
         [f"{p['groups'][k]} ({p['title'].lower()})", w.count(p["size"][k]), *_cells(p, k)]
@@ -177,7 +180,7 @@ def conditional_expectation_data(
         "help": "Each dot is a group of customers with the same past; the model should pass through the dots. "
         "Thin dashes: what 'same rate as before' would promise.",
         "answer": answer,
-        "label": f"{answer} Dots are observed means of {w.plural(len(rows), 'group')}, the line and band are the model.",
+        "label": f"{answer} Dots are observed means of {w.plural(len(rows), 'group')}, line and band are the model.",
         "weeks": round(holdout.days / 7),
         "panels": panels,
         "numbers": numbers(f"Orders per customer in the {round(holdout.days / 7)} held-out weeks", columns, rows),

@@ -25,7 +25,13 @@ def key(c: Mapping[str, str]) -> dict[str, Any]:
             "who:N",
             scale=alt.Scale(domain=domain, range=[c["ink"], c["model"]]),
             legend=alt.Legend(
-                title=None, orient="top", direction="horizontal", symbolType="circle", symbolStrokeWidth=0, offset=4
+                title=None,
+                orient="top",
+                direction="horizontal",
+                symbolType="circle",
+                symbolStrokeWidth=0,
+                columnPadding=22,
+                offset=4,
             ),
         )
     }

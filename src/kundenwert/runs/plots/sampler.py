@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_RHAT, MIN_ESS = 1.01, 400
 BINS = 28
+MOST_ROWS = 24
 SPREADS = {
     "log_r": "order rates' shape",
     "log_alpha_over_T": "order rates' scale",
@@ -41,14 +42,13 @@ def convergence_data(posterior: "Posterior", *, max_rhat: float = MAX_RHAT, min_
     else:
         seen = f"worst R-hat {worst:.3f} (limit {max_rhat:g}), least ESS {w.rough(least)} (limit {min_ess:g})"
         answer = f"{'Nothing to see' if good else 'Look closer'}: {seen}, {w.plural(divergences, 'divergence')}."
-    if len(cohorts) > 24:
-        order = np.argsort(-rhat)[:24] if chains > 1 else np.arange(24)
-    else:
-        order = np.arange(len(cohorts))
+    order = np.arange(len(cohorts))
+    if len(cohorts) > MOST_ROWS:
+        order = (np.argsort(-rhat) if chains > 1 else order)[:MOST_ROWS]
     rows = [
         [cohorts[k], "–" if chains == 1 else f"{rhat[k]:.3f}", "–" if chains == 1 else w.rough(ess[k])] for k in order
     ]
-    caption = "Sampler by cohort" + (", the 24 worst" if len(cohorts) > 24 else "")
+    caption = "Sampler by cohort" + (f", the {MOST_ROWS} worst" if len(cohorts) > MOST_ROWS else "")
     return {
         "question": "Did the sampler arrive?",
         "help": "Nothing to see is good. Grey: how much cohorts might differ before the data; blue: after them.",

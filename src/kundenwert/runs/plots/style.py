@@ -1,7 +1,7 @@
 """Colours, chart settings and the shape of a chart's data, shared by every plot.
 
-The segment colours were found by maximising the least distance between any two of them under normal vision and the three
-colour deficiencies, with at least 3:1 contrast to the page: enough for marks, not for text, so text is always ink.
+The segment colours were found by maximising the least distance between any two of them under normal vision and the
+three colour deficiencies, with at least 3:1 contrast to the page: enough for marks, not for text, so text is ink.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """The map of actual value against room to grow, in cells, with the money on top.
 
-Actual against potential would be a diagonal string, because potential is actual plus room; actual against room fills the plane.
-Both axes are asinh: linear near zero, logarithmic beyond, with zero and negative values in their place. The grid is laid so
-that cell edges lie on the frozen thresholds, so no cell straddles one and the maps of two nights can be laid on each other.
+Actual against potential would be a diagonal string, because potential is actual plus room; actual against room fills
+the plane. Both axes are asinh: linear near zero, logarithmic beyond, with zero and negative values in their place. Cell
+edges lie on the frozen thresholds, so no cell straddles one and the maps of two nights can be laid on each other.
 """
 
 import math

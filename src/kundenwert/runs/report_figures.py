@@ -1,0 +1,117 @@
+"""The figures of a base and of its segments, with the totals by draw that their intervals come from."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kundenwert.names import SEGMENTS
+from kundenwert.runs import report_words as words
+from kundenwert.runs.plots.style import Record, json_number, rounded
+
+if TYPE_CHECKING:
+    from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.decisions.segments import Segments
+
+CARRY = 0.7
+SHOWN_DRAWS = 1000
+
+
+def base_figures(segments: "Segments", summary: "CustomerSummary") -> Record:
+    """The base as a whole: customers, money with its interval, and how certain the near future is."""
+    table, value = segments.table, segments.value
+    actual = table["actual_value"].to_numpy(float)
+    known = actual[np.isfinite(actual)]
+    n = len(table)
+    low, high = _ends(value.totals.base, value.settings.interval)
+    again = n - np.asarray(value.totals.churned, dtype=float)
+    again_low, again_high = _ends(again, value.settings.interval)
+    undecided = (table["status"] == "undecided").to_numpy()
+    total = float(known.sum())
+    return {
+        "customers": n,
+        "once": int((table["frequency"] == 0).sum()),
+        "repeat_orders": int(table["frequency"].sum()),
+        "cohorts": len(summary.cohorts),
+        "value": json_number(total),
+        "low": json_number(low),
+        "high": json_number(high),
+        "mean": json_number(float(known.mean()) if len(known) else 0.0),
+        "median": json_number(float(np.median(known)) if len(known) else 0.0),
+        "no_mean": n - len(known),
+        "room": json_number(float(table["unrealized_value"].sum())),
+        "carry": _carry(known, n),
+        "orders_again": {
+            "share": json_number(float(again.mean()) / n),
+            "mean": json_number(float(again.mean())),
+            "low": json_number(again_low),
+            "high": json_number(again_high),
+        },
+        "undecided": {
+            "customers": int(undecided.sum()),
+            "share": json_number(float(undecided.mean())),
+            "money_share": json_number(float(np.nansum(actual[undecided])) / total) if total > 0 else None,
+        },
+        "draws": rounded(_thinned(value.totals.base), 6),
+    }
+
+
+def _ends(draws: Any, interval: float) -> tuple[float, float]:
+    low, high = np.quantile(np.asarray(draws, dtype=float), [(1 - interval) / 2, (1 + interval) / 2])
+    return float(low), float(high)
+
+
+def _thinned(draws: Any) -> Any:
+    values = np.asarray(draws, dtype=float)
+    return values[(np.arange(min(len(values), SHOWN_DRAWS)) * len(values)) // min(len(values), SHOWN_DRAWS)]
+
+
+def _carry(actual: Any, n: int) -> float | None:
+    """The share of customers who carry seven tenths of all positive value."""
+    positive = np.sort(actual[actual > 0])[::-1]
+    if not len(positive):
+        return None
+    needed = int(np.searchsorted(np.cumsum(positive), CARRY * positive.sum())) + 1
+    return json_number(needed / n)
+
+
+def segment_figures(segments: "Segments") -> list[Record]:
+    """One record a segment in the fixed order, undecided last, with the empty ones."""
+    table, interval = segments.table, segments.value.settings.interval
+    rows = []
+    for name in SEGMENTS:
+        part = table[table["segment"] == name]
+        totals = segments.totals_by_segment.get(name)
+        low, high = _ends(totals, interval) if totals is not None and len(part) else (0.0, 0.0)
+        known = part["actual_value"].dropna()
+        rows.append(
+            {
+                "segment": name,
+                "customers": len(part),
+                "once": int((part["frequency"] == 0).sum()),
+                "value": json_number(float(known.sum())),
+                "low": json_number(low),
+                "high": json_number(high),
+                "mean": json_number(float(known.mean())) if len(known) else None,
+                "room": json_number(float(part["unrealized_value"].sum())),
+                "draws": rounded(_thinned(totals), 5) if totals is not None and len(part) else [],
+            }
+        )
+    return rows
+
+
+def potential_figures(segments: "Segments") -> Record:
+    """What potential rests on, and how far it may be believed."""
+    frontier, settings = segments.value.frontier, segments.value.settings
+    first, second = settings.attainable
+    scale = float(frontier.attainable_scale)
+    return {
+        "words": words.potential_words(frontier.quantile, first / (first + second), scale),
+        "identified": json_number(float(frontier.potential_identified)),
+        "scale": json_number(scale),
+        "mirrors": bool(frontier.potential_identified < 0.1),
+        "below_zero_possible": bool(segments.below_zero_possible),
+        "sensitivity": {
+            f"{quantile:g}": json_number(float(min(total, frontier.limit)))
+            for quantile, total in frontier.sensitivity.items()
+        },
+    }
