@@ -60,7 +60,9 @@ def mean_purchases(k: FloatArray, y: FloatArray, d: FloatArray, a: FloatArray, b
         end = k * np.log1p(p * y)
         if not d.any():
             return np.asarray(np.log(-np.expm1(-end) / p))
-        half = 0.5 * np.minimum(end, _TAIL)
+        with np.errstate(divide="ignore", over="ignore"):
+            faded = k * np.log1p(p * (_TAIL / d))  # from here on the discount factor is below exp(-42)
+        half = 0.5 * np.minimum(np.minimum(end, _TAIL), faded)
         total = np.zeros(p.shape)
         for node, weight in zip(_LEGENDRE_NODES, _LEGENDRE_WEIGHTS, strict=True):
             w = half * (1.0 + node)
