@@ -12,7 +12,7 @@ from .inference.checks import check
 from .inference.engines import Nuts
 from .inference.findings import Checks
 from .inference.fitting import build_model, fit
-from .inference.maximum_likelihood import maximum_likelihood
+from .inference.point_estimates import maximum_likelihood
 from .inference.posterior import Posterior, load_posterior
 from .inference.predictive import Tracking, posterior_predictive, prior_predictive, track
 from .pipeline import retrain, score, validate

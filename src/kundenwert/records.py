@@ -245,7 +245,13 @@ def finished(folder: Path, runs_dir: Path, clock: Clock, status: str = "new") ->
 
 
 def same(folder: Path, runs_dir: Path, clock: Clock) -> RunResult:
-    """Nothing to do: this spec and these data made a run before."""
+    """Nothing to do: this spec and these data made a run before.
+
+    A process killed between saving a run and naming it champion left a run that nobody uses: it is named now.
+    """
+    name, verdict = folder.parent.name, store.load_manifest(folder)["verdict"]
+    if verdict != Verdict.FAIL and store.get_alias(runs_dir, name) is None:
+        store.set_alias(runs_dir, name, store.CHAMPION, folder.name)
     return finished(folder, runs_dir, clock, status="same")
 
 

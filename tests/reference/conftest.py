@@ -4,7 +4,7 @@ import pytest
 
 from kundenwert.customers.holdout import Holdout, split
 from kundenwert.customers.summary import CustomerSummary
-from kundenwert.inference.maximum_likelihood import MaximumLikelihood, maximum_likelihood
+from kundenwert.inference.point_estimates import MaximumLikelihood, maximum_likelihood
 
 COLUMNS = {"customer": "customer_id", "time": "date", "amount": "spend"}
 

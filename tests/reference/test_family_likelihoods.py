@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kundenwert.families import BGNBD, GAMMA_GAMMA
-from kundenwert.inference.maximum_likelihood import maximize_spend
+from kundenwert.inference.point_estimates import maximize_spend
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 

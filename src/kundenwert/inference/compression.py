@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Role = Literal["purchase", "spend"]
 EVERYBODY = "all"
+COLUMNS = ("frequency", "recency", "T", "monetary_value")
 
 
 @dataclass(frozen=True)
@@ -77,23 +78,29 @@ def compress(
     purchase_priors: Mapping[str, NormalPrior],
     spend_priors: Mapping[str, NormalPrior],
 ) -> Problem:
-    """The problem that a summary and two families pose under one kind of pooling."""
-    table = summary.table
+    """The problem that a summary and two families pose under one kind of pooling.
+
+    Rows come in the order of their content: sums of floats depend on order in their last digit, and one digit is
+    enough to send a chain elsewhere, so neither the order of the table nor the names of the customers may reach them.
+    """
+    columns = {name: summary.table[name].to_numpy(dtype=float) for name in COLUMNS}
+    columns["spend_days"] = spend_days(summary.table)
+    order = np.lexsort(tuple(columns.values()))
+    columns = {name: column[order] for name, column in columns.items()}
     cohorts = summary.cohorts
-    codes = pd.Categorical(table["cohort"].astype(str), categories=list(cohorts)).codes.astype(np.int64)
+    labels = summary.table["cohort"].astype(str).iloc[order]
+    codes = pd.Categorical(labels, categories=list(cohorts)).codes.astype(np.int64)
     groups: list[tuple[str, tuple[str, ...], np.ndarray, np.ndarray]]
-    everyone = np.arange(len(table))
+    everyone = np.arange(len(order))
     if pooling is Pooling.NONE:
         groups = [
             (label, (label,), np.flatnonzero(codes == i), np.zeros(int((codes == i).sum()), dtype=np.int64))
             for i, label in enumerate(cohorts)
         ]
     elif pooling is Pooling.COMPLETE:
-        groups = [(EVERYBODY, (EVERYBODY,), everyone, np.zeros(len(table), dtype=np.int64))]
+        groups = [(EVERYBODY, (EVERYBODY,), everyone, np.zeros(len(order), dtype=np.int64))]
     else:
         groups = [(EVERYBODY, cohorts, everyone, codes)]
-    columns = {name: table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T", "monetary_value")}
-    columns["spend_days"] = spend_days(table)
     base_spend = _median(columns["monetary_value"][columns["spend_days"] > 0], otherwise=1.0)
     purchase_fits, spend_fits = [], []
     for label, members, index, codes_in_fit in groups:
@@ -109,7 +116,7 @@ def compress(
         spend=Part("spend", spend, spend_priors, hierarchical, tuple(spend_fits)),
         pooling=pooling,
         cohorts=cohorts,
-        customers=len(table),
+        customers=len(order),
         time_unit=summary.time_unit,
         currency=summary.currency,
     )

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from kundenwert.inference.compression import spend_days
 from kundenwert.inference.findings import Finding
-from kundenwert.inference.maximum_likelihood import maximum_likelihood
+from kundenwert.inference.point_estimates import maximum_likelihood
 from kundenwert.names import FamilyName, Verdict
 from kundenwert.units import Horizon
 

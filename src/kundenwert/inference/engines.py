@@ -83,12 +83,13 @@ class Nuts:
         cohorts = len(part.fits[0].cohorts)
         compiled = _compiled(part.role, part.family, tuple(part.priors.items()), part.hierarchical, cohorts)
         accept = self.target_accept or (0.975 if part.hierarchical else 0.8)
+        wanted = math.ceil(self.draws / self.chains)
         collected: dict[str, list[np.ndarray]] = {name: [] for name in names}
         divergences, steps = [], []
         for index, fit in enumerate(part.fits):
             tree = nutpie.sample(
                 compiled.with_data(**fit_data(part, fit)),
-                draws=math.ceil(self.draws / self.chains),
+                draws=wanted,
                 tune=self.tune,
                 chains=self.chains,
                 cores=self.cores or min(self.chains, os.cpu_count() or 1),
@@ -99,6 +100,9 @@ class Nuts:
                 progress_callback=_chain_progress(part, index, progress),
             )
             group = tree["posterior"]
+            if group.sizes["draw"] < wanted:
+                # nutpie answers Ctrl-C with the draws it has; half a posterior must not look like a whole one.
+                raise KeyboardInterrupt
             for name in names:
                 collected[name].append(group[name].to_numpy())
             divergences.append(tree["sample_stats"]["diverging"].to_numpy())

@@ -6,7 +6,7 @@ import pytest
 
 from kundenwert.errors import DataError, UsageError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
-from kundenwert.inference.maximum_likelihood import maximize_purchases, maximize_spend, maximum_likelihood
+from kundenwert.inference.point_estimates import maximize_purchases, maximize_spend, maximum_likelihood
 
 TRUTH = {"r": 0.6, "alpha": 6.0, "a": 0.9, "b": 2.5}
 SPEND = {"p": 4.0, "q": 0.8, "v": 20.0}
