@@ -1,6 +1,6 @@
 """A made-up base of customers in the shapes that the stages hand to the report: known truth, no fit, so it is fast.
 
-The numbers are drawn from BG/NBD and Gamma-Gamma at plausible parameters; only their shapes and orders of size matter here.
+The numbers are drawn from BG/NBD and Gamma-Gamma at plausible parameters; only their shapes and sizes matter here.
 """
 
 import datetime as dt

@@ -150,7 +150,7 @@ def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> d
     in_use = (
         f"Run of {w.date(champion['as_of'])} ({champion['verdict']}): its numbers are shown below, dated."
         if champion
-        else "None. The next run that does not fail becomes champion."
+        else "Nothing yet: the next run that does not fail becomes champion."
     )
     return {
         "what": f"{name}{first['measured']}{limit}.{more}",
