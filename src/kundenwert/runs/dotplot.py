@@ -38,7 +38,7 @@ def dotplot(quantiles: Sequence[float], axis: Axis, currency: str | None) -> str
     """
     scale, low, high, block = axis
     start = block * PITCH + RADIUS + 3
-    room = WIDTH - start - RADIUS - 1
+    room = WIDTH - start - PITCH - 1
     columns = [round((math.asinh(v / scale) - low) / (high - low) * room / PITCH) for v in quantiles if v]
     tallest = max((columns.count(c) for c in columns), default=1)
     step = min(PITCH, (HEIGHT - 4 - PITCH) / max(tallest - 1, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from kundenwert.errors import UsageError
+from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS
 from kundenwert.names import Verdict
 from kundenwert.runs import report_words as words
 from kundenwert.runs import wording as w
@@ -59,6 +60,8 @@ def build_report(
     versions: Mapping[str, str] | None = None,
     seed: int | None = None,
     spec_hash: str = "",
+    max_rhat: float = MAX_RHAT,
+    min_ess: float = MIN_ESS,
 ) -> Record:
     """Everything that a run shows, as plain JSON.
 
@@ -79,6 +82,7 @@ def build_report(
     choices : automatic choices, in words.
     timings : stage -> seconds.
     versions : package -> version.
+    max_rhat, min_ess : the limits that `checks` held the sampler against.
     """
     if customer_ids not in ("show", "hide"):
         raise UsageError(f"customer_ids is {customer_ids!r}. Use 'show' or 'hide'.")
@@ -106,7 +110,10 @@ def build_report(
         "potential": potential_figures(segments),
         "checks": _checks(checks),
         "champion": _champion(previous),
-        "charts": _charts(segments, summary, posterior, tracking, holdout, cohort_values, previous),
+        "charts": {
+            **_charts(segments, summary, posterior, tracking, holdout, cohort_values, previous),
+            "convergence": convergence_data(posterior, max_rhat=max_rhat, min_ess=min_ess),
+        },
         "people": people(segments, summary, show_ids=customer_ids == "show", quantiles_for=quantiles_for),
         "assumptions": _assumptions(segments, summary, settings or {}, what_if),
         "actions": actions,
@@ -186,7 +193,6 @@ def _charts(
         if holdout is not None and tracking.observed_total is not None:
             charts["conditional"] = conditional_expectation_data(tracking, summary, holdout)
             charts["calibration"] = churn_calibration_data(tracking, summary, holdout)
-    charts["convergence"] = convergence_data(posterior)
     return charts
 
 

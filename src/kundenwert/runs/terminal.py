@@ -158,7 +158,7 @@ def _checks(report: Mapping[str, Any]) -> str:
     if sampler["rhat"] is None:
         return f"{text}; one chain, {w.plural(sampler['divergences'], 'divergence')}"
     divergences = w.plural(sampler["divergences"], "divergence")
-    return f"{text}; R-hat {sampler['rhat']:.2f}, ESS {w.rough(sampler['ess'])}, {divergences}"
+    return f"{text}; R-hat {sampler['rhat']:.3f}, ESS {w.rough(sampler['ess'])}, {divergences}"
 
 
 def _total(report: Mapping[str, Any]) -> Mapping[str, Any] | None:

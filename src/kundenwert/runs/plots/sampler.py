@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import BAND_OPACITY, Record, Theme, colors, finish, json_number, numbers, rounded
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from kundenwert.inference.posterior import Posterior
 
-MAX_RHAT, MIN_ESS = 1.01, 400
 BINS = 28
 MOST_ROWS = 24
 SPREADS = {
@@ -35,6 +35,9 @@ def convergence_data(posterior: "Posterior", *, max_rhat: float = MAX_RHAT, min_
     rhat, ess = _diagnostics(posterior.draws) if chains > 1 else (np.full(len(cohorts), np.nan),) * 2
     flags = [v for k, v in posterior.sample_stats.items() if k.endswith("diverging")]
     divergences = int(sum(int(np.asarray(v).sum()) for v in flags))
+    if chains > 1 and posterior.hyper:  # what all cohorts share must have arrived too
+        shared = _diagnostics({name: np.asarray(values)[..., None] for name, values in posterior.hyper.items()})
+        cohorts, rhat, ess = ["shared by all", *cohorts], np.append(shared[0], rhat), np.append(shared[1], ess)
     worst, least = (float(np.max(rhat)), float(np.min(ess))) if chains > 1 else (float("nan"), float("nan"))
     good = chains > 1 and worst <= max_rhat and least >= min_ess and divergences == 0
     if chains == 1:
