@@ -152,7 +152,9 @@ def _density(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     width = 0.9 * spread * len(values) ** -0.2
     counts, edges = np.histogram(values, DENSITY_BINS)
     step = float(edges[1] - edges[0])
-    smooth = gaussian_filter1d(counts.astype(np.float64), width / step, mode="constant", truncate=6.0)
+    # Nearly all values may be equal, and a kernel far narrower than a bin underflows to none at all.
+    bins = max(width / step, 0.5)
+    smooth = gaussian_filter1d(counts.astype(np.float64), bins, mode="constant", truncate=6.0)
     return (edges[1:] + edges[:-1]) / 2, smooth
 
 
