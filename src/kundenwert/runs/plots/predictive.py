@@ -111,12 +111,12 @@ def frequency_data(tracking: "Tracking") -> Record:
     observed = np.asarray(tracking.frequency_observed, dtype=float)
     low, middle, high = band(np.asarray(tracking.frequency_replicated, dtype=float))
     inside = (observed >= low) & (observed <= high)
-    worst = int(np.abs(np.sqrt(observed) - np.sqrt(middle)).argmax())
     answer = f"{int(inside.sum())} of {len(observed)} bars lie inside the band"
     if not inside.all():
         worst = int(np.where(inside, -1.0, np.abs(np.sqrt(observed) - np.sqrt(middle))).argmax())
         answer += (
-            f"; farthest off: {w.count(observed[worst])} customers with {GROUPS[worst]} repeat orders, "
+            f"; farthest off: {w.count(observed[worst])} customers with {GROUPS[worst]} "
+            f"repeat order{'' if worst == 1 else 's'}, "
             f"{w.rough(middle[worst])} expected"
         )
     rows = [
@@ -125,7 +125,7 @@ def frequency_data(tracking: "Tracking") -> Record:
     ]
     return {
         "question": "Does it get right how often customers come back?",
-        "help": "Bars that end above or below the zero line are customer counts the model gets wrong.",
+        "help": "Bars that end above or below the zero line are customer counts the model gets wrong; below, enlarged.",
         "answer": f"{answer}.",
         "label": f"{answer}. Hanging bars for 0 to 7 and more repeat orders.",
         "groups": list(GROUPS),

@@ -108,7 +108,7 @@ def draw_frequency(
 
     c = colors(theme)
     frame = pd.DataFrame({k: data[k] for k in ("observed", "expected", "low", "high")}, dtype=float)
-    root = np.sqrt(frame)
+    root = frame.pow(0.5)
     root["group"] = data["groups"]
     hanging = kind == "hanging"
     root["top"] = root["expected"] if hanging else root["observed"]
@@ -126,7 +126,11 @@ def draw_frequency(
     low = min(float(root["foot"].min()), float(root["gap_low"].min()), 0.0)
     domain = [low - 0.04 * most, most * 1.06]
     x = alt.X(
-        "group:N", sort=None, title="Repeat orders", axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.4)
+        "group:N",
+        sort=None,
+        title=None if hanging else "Repeat orders",
+        axis=alt.Axis(labelAngle=0),
+        scale=alt.Scale(paddingInner=0.4),
     )
     y = alt.Y("top:Q", title="Customers (square-root scale)", axis=axis, scale=alt.Scale(domain=domain, nice=False))
     bars = alt.Chart(root).mark_bar(color=c["again"], opacity=0.85).encode(x=x, y=y, y2="foot:Q", description="says:N")
@@ -134,17 +138,37 @@ def draw_frequency(
         color=c["model"], strokeWidth=2, point=alt.OverlayMarkDef(color=c["model"], size=30)
     )
     rows = [bars, curve.encode(x=x, y=alt.Y("expected:Q"))]
-    if hanging:
-        belt = (
-            alt.Chart(root).mark_bar(color=c["model"], opacity=0.5, size=64).encode(x=x, y="gap_low:Q", y2="gap_high:Q")
-        )
-        rows.append(belt)
-    else:
+    if not hanging:
         rows.append(
             alt.Chart(root).mark_rule(color=c["model"], strokeWidth=3, opacity=0.5).encode(x=x, y="low:Q", y2="high:Q")
         )
-    rows.append(alt.Chart(pd.DataFrame({"y": [0.0]})).mark_rule(color=c["ink"]).encode(y="y:Q"))
-    return finish(alt.layer(*rows).properties(width=PLOT, height=240), data, theme, help=help)
+        return finish(alt.layer(*rows).properties(width=PLOT, height=240), data, theme, help=help)
+    rows.append(_zero(c))
+    panels = (alt.layer(*rows).properties(width=PLOT, height=200), _deviations(root, c))
+    return finish(alt.vconcat(*panels, spacing=10), data, theme, help=help)
+
+
+def _deviations(root: pd.DataFrame, c: Mapping[str, str]) -> Any:
+    """The ends of the hanging bars, enlarged: what is left over at the zero line, before the band."""
+    import altair as alt
+
+    reach = float(np.abs(root[["foot", "gap_low", "gap_high"]].to_numpy()).max()) * 1.15
+    x = alt.X(
+        "group:N", sort=None, title="Repeat orders", axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.4)
+    )
+    y = alt.Y(
+        "foot:Q", title="Left over", axis=alt.Axis(tickCount=3), scale=alt.Scale(domain=[-reach, reach], nice=False)
+    )
+    belt = alt.Chart(root).mark_bar(color=c["model"], opacity=BAND_OPACITY, size=64)
+    bars = alt.Chart(root.assign(zero=0.0)).mark_bar(color=c["again"], size=26).encode(x=x, y=y, y2="zero:Q")
+    layers = [belt.encode(x=x, y=alt.Y("gap_low:Q", title="Left over"), y2="gap_high:Q"), bars, _zero(c)]
+    return alt.layer(*layers).properties(width=PLOT, height=90)
+
+
+def _zero(c: Mapping[str, str]) -> Any:
+    import altair as alt
+
+    return alt.Chart(pd.DataFrame({"y": [0.0]})).mark_rule(color=c["ink"]).encode(y="y:Q")
 
 
 def draw_conditional_expectation(

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 BINS = 28
 MOST_ROWS = 24
 SPREADS = {
-    "log_r": "order rates' shape",
-    "log_alpha_over_T": "order rates' scale",
-    "logit_phi": "dropout, mean",
-    "log_kappa": "dropout, spread",
-    "log_p": "spend within a customer",
-    "log_q_minus_1": "spend between customers",
+    "log_r": "shape of order rates",
+    "log_alpha_over_T": "scale of order rates",
+    "logit_phi": "mean dropout",
+    "log_kappa": "spread of dropout",
+    "log_p": "spend, within",
+    "log_q_minus_1": "spend, between",
     "log_mean_over_z": "mean spend",
 }
 
@@ -54,7 +54,7 @@ def convergence_data(posterior: "Posterior", *, max_rhat: float = MAX_RHAT, min_
     caption = "Sampler by cohort" + (f", the {MOST_ROWS} worst" if len(cohorts) > MOST_ROWS else "")
     return {
         "question": "Did the sampler arrive?",
-        "help": "Nothing to see is good. Grey: how much cohorts might differ before the data; blue: after them.",
+        "help": "Nothing to see is good. Curves: how much cohorts differ, grey before the data, blue after.",
         "answer": answer,
         "label": answer,
         "rhat": json_number(worst),
@@ -124,7 +124,7 @@ def _density(panel: Mapping[str, Any], c: Mapping[str, str]) -> Any:
     high = max(*panel["prior"], *panel["posterior"])
     x = alt.X(
         "x:Q",
-        title=f"sd, {panel['name']}",
+        title=panel["name"],
         axis=alt.Axis(tickCount=3, grid=False),
         scale=alt.Scale(nice=False, zero=True),
     )
