@@ -1,0 +1,77 @@
+"""One case on one data set: every contestant in a process of its own, taking turns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from harness.cases import Contestant
+from harness.processes import FailedError, TimeLimitError
+
+Row = dict[str, Any]
+
+
+class Answering(Protocol):
+    """What is needed of a worker."""
+
+    def answer(self) -> dict[str, Any]: ...
+    def ask(self, request: str) -> dict[str, Any]: ...
+    def close(self) -> None: ...
+
+
+def turns(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
+    """Everybody once; who begins moves on by one from turn to turn, so that no place in the order is somebody's own."""
+    start = number % len(contestants) if contestants else 0
+    return [*contestants[start:], *contestants[:start]]
+
+
+def run_case(
+    case: str,
+    dataset: str,
+    contestants: Sequence[Contestant],
+    start: Callable[[Contestant], Answering],
+    repetitions: int,
+    tell: Callable[[str], None],
+) -> tuple[list[Row], dict[str, Mapping[str, str]]]:
+    """The rows of one case, one a repetition, and the versions that each contestant ran on.
+
+    Repetition 0 is the cold one: the process is fresh and nothing has been compiled. Then `repetitions` warm ones. A
+    contestant who fails or runs out of time leaves a row that says so and takes no further turn.
+    """
+    rows: list[Row] = []
+    versions: dict[str, Mapping[str, str]] = {}
+    workers: dict[str, Answering] = {}
+    ready: dict[str, Mapping[str, Any]] = {}
+
+    def turn(one: Contestant, number: int, place: int) -> None:
+        row: Row = {"case": case, "dataset": dataset, "contestant": one.name, "kind": one.kind, "repetition": number}
+        row |= {"state": "cold" if number == 0 else "warm", "place": place}
+        try:
+            if number == 0:
+                workers[one.name] = start(one)
+                ready[one.name] = message = workers[one.name].answer()
+                versions[one.name] = {"python": message["python"], **message["versions"]}
+            message = workers[one.name].ask("repeat")
+            message.pop("event")
+            began = {name: round(ready[one.name][name], 4) for name in ("import_seconds", "prepare_seconds")}
+            row |= {"status": "ok", **message, **began}
+        except TimeLimitError:
+            row |= {"status": "timeout"}
+        except FailedError as error:
+            row |= {"status": "failed", "error": str(error)}
+        rows.append(row)
+        tell(f"{dataset} {case}: {one.name}, {row['state']}: {_outcome(row)}")
+
+    try:
+        for number in range(1 + repetitions):
+            out = {row["contestant"] for row in rows if row["status"] != "ok"}
+            for place, one in enumerate(turns([one for one in contestants if one.name not in out], number)):
+                turn(one, number, place)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return rows, versions
+
+
+def _outcome(row: Row) -> str:
+    if row["status"] == "ok":
+        return f"{row['wall_seconds']:.2f} s, {row['peak_rss_mib']:.0f} MiB"
+    return f"{row['status']} {row.get('error', '')}".strip()
