@@ -25,6 +25,7 @@ from kundenwert.stages import Data, Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
 from kundenwert.value.margins import new_customer_margins
+from kundenwert.value.what_if import change_settings
 
 if TYPE_CHECKING:
     from kundenwert.inference.findings import Checks
@@ -158,69 +159,82 @@ def save(
     """Writes the run folder: all files, or nothing."""
     from kundenwert.runs.report import render_report
 
-    spec, data, segments = found.spec, found.data, found.segments
-    choices = (*data.summary.notes, *found.choices)
-    previous = None if champion is None else store.read_json(champion["path"] / "report.json")
+    metadata = customers_metadata(found.segments.value, found.data.summary, found.posterior)
     versions = {name: version(name) for name in VERSIONED}
-    report = store.jsonable(
-        build_report(
-            title=spec.title,
-            name=spec.name,
-            as_of=data.as_of,
-            run_id=run,
-            summary=data.summary,
-            posterior=found.posterior,
-            checks=found.checks,
-            segments=segments,
-            tracking=found.tracking,
-            holdout=data.holdout,
-            settings=settings_shown(spec),
-            customer_ids=spec.report.customer_ids,
-            cohort_values=new_customer_value(
-                found.posterior,
-                segments.value.settings,
-                margin=new_customer_margins(segments.value, found.posterior.cohorts),
-            ),
-            quantiles_for=_quantiles(found),
-            previous=previous,
-            actions=bool(spec.levers),
-            choices=choices,
-            timings=clock.seconds,
-            versions=versions,
-            seed=spec.inference.seed,
-            spec_hash=identity["spec_hash"],
-        )
-    )
-    metadata = customers_metadata(segments.value, data.summary, found.posterior)
+    choices = (*found.data.summary.notes, *found.choices)
+    report = _report(found, run, identity, champion, clock, versions, choices)
     manifest = {
         **metadata,
         "format_version": FORMAT_VERSION,
-        "name": spec.name,
+        "name": found.spec.name,
         "run": run,
-        "as_of": data.as_of,
+        "as_of": found.data.as_of,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "verdict": found.checks.verdict,
-        "spec": spec.to_dict(data.as_of),
+        "spec": found.spec.to_dict(found.data.as_of),
+        "given_keys": sorted(found.spec.given_keys),
         **identity,
-        "seed": spec.inference.seed,
+        "seed": found.spec.inference.seed,
+        "engine": found.posterior.engine,
         "versions": versions,
         "seconds": {**clock.seconds, "total": clock.total},
         "choices": choices,
-        "not_used": spec.not_used,
-        "counts": data.summary.counts,
-        "cohorts": data.summary.cohorts,
-        "thresholds": segments.thresholds.to_dict(),
-        "losses": segments.losses.to_dict(),
+        "not_used": found.spec.not_used,
+        "counts": found.data.summary.counts,
+        "cohorts": found.data.summary.cohorts,
+        "thresholds": found.segments.thresholds.to_dict(),
+        "losses": found.segments.losses.to_dict(),
     }
     writers: dict[str, Callable[[Path], None]] = {
         "posterior.nc": found.posterior.save,
-        "customers.parquet": lambda path: store.write_customers(path, segments.table, metadata),
+        "customers.parquet": lambda path: store.write_customers(path, found.segments.table, metadata),
         "checks.json": lambda path: store.write_json(path, found.checks),
         "report.json": lambda path: store.write_json(path, report),
         "report.html": lambda path: _write_text(path, render_report(report)),
         "manifest.json": lambda path: store.write_json(path, manifest),
     }
-    return store.save_run(runs_dir, spec.name, run, writers, replace=replace)
+    return store.save_run(runs_dir, found.spec.name, run, writers, replace=replace)
+
+
+def _report(
+    found: Found,
+    run: str,
+    identity: Mapping[str, str],
+    champion: Mapping[str, Any] | None,
+    clock: Clock,
+    versions: Mapping[str, str],
+    choices: tuple[str, ...],
+) -> dict[str, Any]:
+    """What report.json holds."""
+    spec, data, value = found.spec, found.data, found.segments.value
+    margins = new_customer_margins(value, found.posterior.cohorts)
+    report = build_report(
+        title=spec.title,
+        name=spec.name,
+        as_of=data.as_of,
+        run_id=run,
+        summary=data.summary,
+        posterior=found.posterior,
+        checks=found.checks,
+        segments=found.segments,
+        tracking=found.tracking,
+        holdout=data.holdout,
+        settings=settings_shown(spec),
+        customer_ids=spec.report.customer_ids,
+        cohort_values=new_customer_value(found.posterior, value.settings, margin=margins),
+        quantiles_for=_quantiles(found),
+        what_if=[vars(one) for one in change_settings(value, found.posterior, data.summary)],
+        previous=None if champion is None else store.read_json(champion["path"] / "report.json"),
+        actions=bool(spec.levers),
+        choices=choices,
+        timings=clock.seconds,
+        versions=versions,
+        seed=spec.inference.seed,
+        spec_hash=identity["spec_hash"],
+        max_rhat=spec.gate.max_rhat,
+        min_ess=spec.gate.min_ess,
+    )
+    return dict(store.jsonable(report))
 
 
 def _quantiles(found: Found) -> Callable[[Any], np.ndarray]:

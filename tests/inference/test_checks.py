@@ -49,7 +49,7 @@ def test_chains_that_disagree_fail(summary: kw.CustomerSummary) -> None:
     posterior.draws["alpha"][0] *= 1.2
     found = finding(kw.check(posterior, summary), "chains agree")
     assert found.verdict is Verdict.FAIL
-    assert "alpha" in found.measured
+    assert "alpha" in found.cause
 
 
 def test_few_effective_draws_fail(summary: kw.CustomerSummary) -> None:
@@ -62,7 +62,7 @@ def test_few_effective_draws_fail(summary: kw.CustomerSummary) -> None:
         values *= np.exp(walk if name == "q" else 0.05 * rng.normal(size=values.shape))
     found = finding(kw.check(posterior, summary, max_rhat=2.0), "enough independent draws")
     assert found.verdict is Verdict.FAIL
-    assert "q" in found.measured
+    assert "draws of q" in found.cause
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(0, Verdict.PASS), (1, Verdict.REVIEW), (30, Verdict.FAIL)])

@@ -19,13 +19,16 @@ def value_of(text: str) -> float:
 
 
 @given(FINITE)
-def test_an_amount_reads_back_to_three_significant_digits(value: float) -> None:
+def test_an_amount_reads_back_to_the_digits_its_size_is_shown_with(value: float) -> None:
+    """Cents below 1 (0.05), tenths below 10 (6.8), whole units below 100 (72), three significant digits from there."""
     text = w.amount(value)
     assert not any(part in text for part in ("e+", "e-", "nan", "inf", "-"))
     if text == "under 0.01":
         assert abs(value) < 0.01
     else:
-        assert abs(value_of(text) - value) <= max(0.0051 * abs(value), 0.0051, 0.51 if 9.95 <= abs(value) < 100 else 0)
+        size = abs(value)
+        half = 0.00501 if size < 0.995 else 0.0501 if size < 9.95 else 0.501 if size < 99.5 else 0.00501 * size
+        assert abs(value_of(text) - value) <= half
 
 
 @given(FINITE)

@@ -40,7 +40,7 @@ def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list
             Finding(
                 "chains agree (R-hat)",
                 Verdict.PASS if good else Verdict.FAIL,
-                f"{rhat[where]:.3f} at {where}",
+                f"{rhat[where]:.3f}",
                 f"at most {max_rhat:g}",
                 "" if good else f"The chains disagree about {where}.",
                 "" if good else "Sample longer: Nuts(tune=2000, draws=8000); look at the priors.",
@@ -53,7 +53,7 @@ def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list
             Finding(
                 "enough independent draws (ESS)",
                 Verdict.PASS if good else Verdict.FAIL,
-                f"{ess[where]:,.0f} at {where}",
+                f"{ess[where]:,.0f}",
                 f"at least {min_ess:g}",
                 "" if good else f"The draws of {where} depend on each other.",
                 "" if good else "Ask for more draws in [inference].",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kundenwert.errors import RunError
 from kundenwert.runs import report_words as words
 from kundenwert.runs import wording as w
-from kundenwert.runs.dotplot import dot_axis, dotplot
+from kundenwert.runs.dotplots import dot_axis, dotplot
 from kundenwert.runs.plots.churn import draw_churn_by_money, draw_churn_calibration
 from kundenwert.runs.plots.cohorts import draw_cohort_values
 from kundenwert.runs.plots.map_chart import draw_map

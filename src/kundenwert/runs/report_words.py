@@ -145,7 +145,6 @@ def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> d
     more = f" {w.plural(len(worst) - 1, 'more finding')} in section 7." if len(worst) > 1 else ""
     limit = f" (limit: {first['limit']})" if first["limit"] else ""
     name = f"{_sentence(first['name'])}: " if first["name"] else ""
-    spec = f"models/{report['name']}.toml"
     champion = report["champion"]
     in_use = (
         f"Run of {w.date(champion['as_of'])} ({champion['verdict']}): its numbers are shown below, dated."
@@ -155,7 +154,7 @@ def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> d
     return {
         "what": f"{name}{first['measured']}{limit}.{more}",
         "why": first["cause"] or "The checks name no cause; the chart below shows where it happens.",
-        "next": f"1 {first['next_step'] or 'Look at the orders of the last weeks.'}  2 kundenwert backtest {spec}",
+        "next": f"1 {first['next_step'] or 'Look at the orders of the last weeks.'}  2 kundenwert validate SPEC",
         "in_use": in_use,
     }
 
