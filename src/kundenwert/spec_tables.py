@@ -16,6 +16,7 @@ from kundenwert.spec_values import (
     read_number_or_column,
     read_timezone,
 )
+from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import Horizon, TimeUnit
 
 PURCHASE_FAMILY_NAMES = (FamilyName.BGNBD, FamilyName.MBGNBD)
@@ -101,7 +102,7 @@ class InferenceSpec(Table):
 
     engine: Annotated[EngineName, BeforeValidator(read_choice(EngineName))] = EngineName.AUTO
     draws: Annotated[int, Field(ge=1)] = 4000
-    seed: Annotated[int, Field(ge=0)] = 20260101
+    seed: Annotated[int, Field(ge=0)] = DEFAULT_SEED
 
     @field_validator("engine")
     @classmethod

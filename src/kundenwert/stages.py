@@ -95,7 +95,6 @@ def judge(
 ) -> tuple["Checks", "Tracking"]:
     """Stage `check`: the findings, and the replicates that the holdout is held against."""
     from kundenwert.inference.checks import check
-    from kundenwert.inference.diagnostics import holdout_bias
     from kundenwert.inference.predictive import track
 
     tracking = track(
@@ -105,10 +104,12 @@ def judge(
         posterior,
         data.summary,
         horizon=spec.value.horizon,
+        tracking=tracking,
         max_rhat=spec.gate.max_rhat,
         min_ess=spec.gate.min_ess,
+        max_bias=spec.gate.max_bias,
     )
-    return checks.extended(holdout_bias(tracking, spec.gate.max_bias)), tracking
+    return checks, tracking
 
 
 def value_customers(

@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 import numpy as np
 
+DEFAULT_SEED = 20260101
+
 
 def text_key(name: object) -> int:
     """A 64-bit key of a name as text: 7 and "7" are the same customer.

@@ -164,14 +164,23 @@ def test_holdout_bias(expected: float, came: int, verdict: Verdict, words: str) 
     assert words in found.affects if words else found.affects == ""
 
 
+def test_check_takes_the_holdout_in(summary: kw.CustomerSummary) -> None:
+    checks = kw.check(make_posterior(spread=0.05), summary, tracking=tracking(700.0, 1000))
+    assert checks.verdict is Verdict.FAIL
+    assert checks.findings[0].name == "repeat orders after the cut"
+    assert (
+        kw.check(make_posterior(spread=0.05), summary, tracking=tracking(700.0, 1000), max_bias=0.4).verdict
+        is Verdict.PASS
+    )
+
+
 def test_no_holdout_no_finding() -> None:
     assert holdout_bias(tracking(100.0, None)) == []
 
 
 def test_the_worst_finding_is_the_verdict_and_comes_first(summary: kw.CustomerSummary) -> None:
-    checks = kw.check(make_posterior(spread=0.05), summary).extended(
-        [Finding("planted", Verdict.FAIL, "1", "0", "because", "do this")]
-    )
+    sound = kw.check(make_posterior(spread=0.05), summary).findings
+    checks = Checks.of((*sound, Finding("planted", Verdict.FAIL, "1", "0", "because", "do this")))
     assert checks.verdict is Verdict.FAIL
     assert checks.findings[0].name == "planted"
     assert "because do this" in repr(checks)

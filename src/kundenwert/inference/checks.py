@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from kundenwert.errors import UsageError
 from kundenwert.inference.diagnostics import (
+    MAX_BIAS,
     MAX_RHAT,
     MIN_ESS,
     convergence,
     enough_data,
+    holdout_bias,
     identification,
     proof_of_life,
     spend_dependence,
@@ -19,15 +21,18 @@ from kundenwert.units import Horizon
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
+    from kundenwert.inference.predictive import Tracking
 
 
 def check(
     posterior: "Posterior",
     summary: "CustomerSummary",
     *,
+    tracking: "Tracking | None" = None,
     horizon: Horizon | str | None = None,
     max_rhat: float = MAX_RHAT,
     min_ess: float = MIN_ESS,
+    max_bias: float = MAX_BIAS,
 ) -> Checks:
     """Judges a posterior and the summary it came from.
 
@@ -35,8 +40,10 @@ def check(
     ----------
     posterior : what `fit` returned.
     summary : the same customers.
+    tracking : what `track` returned; where given, orders after the cut are held against the forecast.
     horizon : value horizon; where given, a history shorter than a sixth of it is a finding.
     max_rhat, min_ess : limits of the sampler's diagnostics; beyond them the verdict is FAIL.
+    max_bias : limit of the forecast's bias, as a share of the orders that came; beyond it the verdict is FAIL.
 
     Returns
     -------
@@ -58,5 +65,6 @@ def check(
         *spend_tail(posterior, summary),
         spend_dependence(summary),
         proof_of_life(posterior, summary),
+        *(holdout_bias(tracking, max_bias) if tracking is not None else []),
     ]
     return Checks.of(findings)

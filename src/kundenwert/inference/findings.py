@@ -52,10 +52,6 @@ class Checks:
         """How many findings are PASS."""
         return sum(finding.verdict is Verdict.PASS for finding in self.findings)
 
-    def extended(self, findings: Sequence[Finding]) -> "Checks":
-        """These checks and more, worst first."""
-        return Checks.of((*self.findings, *findings))
-
     def __repr__(self) -> str:
         lines = [f"{self.verdict}: {self.passed} of {len(self.findings)} checks passed"]
         for finding in self.findings:

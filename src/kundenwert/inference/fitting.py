@@ -14,12 +14,12 @@ from kundenwert.inference.graph import problem_model
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.priors import resolve_priors
 from kundenwert.names import EngineName, FamilyName, Pooling
+from kundenwert.streams import DEFAULT_SEED
 
 if TYPE_CHECKING:
     import pymc as pm
 
 Priors = Mapping[str, NormalPrior | Mapping[str, object]]
-DEFAULT_SEED = 20260101
 
 
 def fit(

@@ -16,7 +16,7 @@ from kundenwert.families import get_family
 from kundenwert.families.identity import annuity
 from kundenwert.families.protocol import PurchaseFamily
 from kundenwert.families.simulation import purchase_times
-from kundenwert.streams import stream_seed
+from kundenwert.streams import DEFAULT_SEED, stream_seed
 
 if TYPE_CHECKING:
     from kundenwert.customers.holdout import Holdout
@@ -92,7 +92,7 @@ def track(
     holdout: "Holdout",
     *,
     replicates: int = 200,
-    seed: int,
+    seed: int = DEFAULT_SEED,
     progress: Callable[[str, float], None] | None = None,
 ) -> Tracking:
     """Replicates the purchases of a base week by week, before and after the cut.
@@ -228,7 +228,7 @@ def _mean_by(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
 
 
 def prior_predictive(
-    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = 20260101
+    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = DEFAULT_SEED
 ) -> np.ndarray:
     """Repeat purchases of the base's customers as the prior draws them, given their ages alone.
 
@@ -245,7 +245,7 @@ def prior_predictive(
 
 
 def posterior_predictive(
-    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = 20260101
+    posterior: "Posterior", summary: "CustomerSummary", *, replicates: int = 200, seed: int = DEFAULT_SEED
 ) -> np.ndarray:
     """Repeat purchases of new customers of the same cohorts and ages, as the posterior draws them.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.names import Flag
+from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import DiscountRate, Horizon
 from kundenwert.value.actual import alive_value, expected_orders, expected_value, simulate_value
 from kundenwert.value.churn import p_silent, simulate_silence
@@ -56,7 +57,7 @@ def estimate_value(
     frontier: float = 0.80,
     interval: float = 0.90,
     draws: int = 1000,
-    seed: int = 20260101,
+    seed: int = DEFAULT_SEED,
     threads: int | None = None,
     progress: Progress | None = None,
     attainable: tuple[float, float] = (2.0, 6.0),

@@ -21,6 +21,7 @@ from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation
 from kundenwert.runs.plots.sampler import convergence_data, draw_convergence
 from kundenwert.runs.plots.style import Theme
 from kundenwert.runs.plots.value_map import map_data
+from kundenwert.streams import DEFAULT_SEED
 
 if TYPE_CHECKING:
     import altair as alt
@@ -117,7 +118,12 @@ def convergence(posterior: "Posterior", theme: Theme = "light", *, help: bool = 
 
 
 def exposure(
-    summary: "CustomerSummary", theme: Theme = "light", *, customers: int = 60, seed: int = 20260101, help: bool = True
+    summary: "CustomerSummary",
+    theme: Theme = "light",
+    *,
+    customers: int = 60,
+    seed: int = DEFAULT_SEED,
+    help: bool = True,
 ) -> "alt.TopLevelMixin":
     """First order, last order and today of a sample of customers: all that the model sees."""
     return draw_exposure(exposure_data(summary, customers=customers, seed=seed), theme, help=help)

@@ -9,6 +9,7 @@ import pandas as pd
 from kundenwert.errors import UsageError
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, Theme, colors, finish, numbers, rounded
+from kundenwert.streams import DEFAULT_SEED
 
 if TYPE_CHECKING:
     import altair as alt
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MOST = 200
 
 
-def exposure_data(summary: "CustomerSummary", *, customers: int = 60, seed: int = 20260101) -> Record:
+def exposure_data(summary: "CustomerSummary", *, customers: int = 60, seed: int = DEFAULT_SEED) -> Record:
     """A sample of customers as their first and last order before today, longest observed on top."""
     if not 1 <= customers <= MOST:
         raise UsageError(f"{customers} customers to draw: choose between 1 and {MOST}, or the lines run together.")

@@ -10,6 +10,7 @@ import numpy as np
 from kundenwert.inference.predictive import RECENCY_EDGES_WEEKS
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, json_number, numbers, rounded
+from kundenwert.streams import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from kundenwert.customers.holdout import Holdout
@@ -142,7 +143,7 @@ def frequency_data(tracking: "Tracking") -> Record:
 
 
 def conditional_expectation_data(
-    tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", *, seed: int = 20260101
+    tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", *, seed: int = DEFAULT_SEED
 ) -> Record:
     """Mean orders after the cut of customers with the same past: orders before it, weeks since the last one."""
     table = summary.table
