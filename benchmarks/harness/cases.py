@@ -9,7 +9,7 @@ CASE_TEXT = {
     "summarize": "from the transaction log, in memory, to one row per customer",
     "fit_bgnbd": "BG/NBD from the customer summary",
     "fit_gamma_gamma": "Gamma-Gamma from the customer summary, customers with repeat spend",
-    "score": "for every customer: purchases expected in 39 weeks, P(alive), spend expected per order, value of 9 months",
+    "score": "for all customers: purchases expected in 39 weeks, P(alive), spend expected per order, value of 9 months",
 }
 
 
