@@ -52,10 +52,10 @@ def timed_steps(steps: Mapping[str, Callable[[], Any]]) -> dict[str, tuple[float
 
 
 def describe_scores(steps: Mapping[str, tuple[float, Any]]) -> dict[str, Any]:
-    """Means over customers of each scored quantity, and the seconds each took; results are (customer,) arrays."""
+    """Sums over customers of each scored quantity, and the seconds each took; results are (customer,) arrays."""
     return {
         "totals": {name: float(result.sum()) for name, (_, result) in steps.items()},
-        "seconds": {name: round(seconds, 4) for name, (seconds, _) in steps.items()},
+        "seconds": {name: round(seconds, 6) for name, (seconds, _) in steps.items()},
     }
 
 

@@ -10,7 +10,9 @@ Row = dict[str, Any]
 
 
 class Answering(Protocol):
-    """What is needed of a worker."""
+    """What is needed of a worker; `left` are the seconds that it still has."""
+
+    left: float
 
     def answer(self) -> dict[str, Any]: ...
     def ask(self, request: str) -> dict[str, Any]: ...
@@ -34,7 +36,8 @@ def run_case(
     """The rows of one case, one a repetition, and the versions that each contestant ran on.
 
     Repetition 0 is the cold one: the process is fresh and nothing has been compiled. Then `repetitions` warm ones. A
-    contestant who fails or runs out of time leaves a row that says so and takes no further turn.
+    contestant who fails or runs out of time leaves a row that says so and takes no further turn; one whose fastest
+    repetition would not fit into the time left does not start (status "no time left").
     """
     rows: list[Row] = []
     versions: dict[str, Mapping[str, str]] = {}
@@ -44,15 +47,19 @@ def run_case(
     def turn(one: Contestant, number: int, place: int) -> None:
         row: Row = {"case": case, "dataset": dataset, "contestant": one.name, "kind": one.kind, "repetition": number}
         row |= {"state": "cold" if number == 0 else "warm", "place": place}
+        before = [own["wall_seconds"] for own in rows if own["contestant"] == one.name]
         try:
             if number == 0:
                 workers[one.name] = start(one)
                 ready[one.name] = message = workers[one.name].answer()
                 versions[one.name] = {"python": message["python"], **message["versions"]}
-            message = workers[one.name].ask("repeat")
-            message.pop("event")
-            began = {name: round(ready[one.name][name], 4) for name in ("import_seconds", "prepare_seconds")}
-            row |= {"status": "ok", **message, **began}
+            if min(before, default=0.0) < workers[one.name].left:
+                message = workers[one.name].ask("repeat")
+                message.pop("event")
+                began = {name: round(ready[one.name][name], 4) for name in ("import_seconds", "prepare_seconds")}
+                row |= {"status": "ok", **message, **began}
+            else:
+                row |= {"status": "no time left"}
         except TimeLimitError:
             row |= {"status": "timeout"}
         except FailedError as error:

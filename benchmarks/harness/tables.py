@@ -1,6 +1,7 @@
 """From rows to the tables of README.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import floor, log10
 from statistics import median
 from typing import Any
 
@@ -17,15 +18,12 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """A figure with so many significant digits and no exponent.
-
-    >>> significant(0.012345), significant(12.345), significant(12345.6), significant(None)
-    ('0.0123', '12.3', '12,346', '-')
-    """
+    """A figure with at least so many significant digits and no exponent; `-` where there is none."""
     if value is None or value != value:
         return NOTHING
-    text = f"{value:.{digits}g}"
-    return f"{float(text):,.0f}" if "e" in text or abs(value) >= 10**digits else text
+    if value == 0:
+        return "0"
+    return f"{value:,.{max(0, digits - 1 - floor(log10(abs(value))))}f}"
 
 
 def seconds(rows: Sequence[Row], state: str) -> str:
@@ -37,7 +35,13 @@ def seconds(rows: Sequence[Row], state: str) -> str:
     if state == "cold":
         return significant(good[0]["import_seconds"] + good[0]["wall_seconds"])
     stopped = "" if len(good) == len(found) else f" (then {found[-1]['status']})"
-    return significant(median(row["wall_seconds"] for row in good)) + stopped
+    return significant(median([row["wall_seconds"] for row in good])) + stopped
+
+
+def of_good(rows: Sequence[Row], figure: str, state: str) -> float | None:
+    """The median of a figure over the repetitions that ended."""
+    values = [row[figure] for row in rows if row["state"] == state and row["status"] == "ok"]
+    return median(values) if values else None
 
 
 def ratio(rows: Sequence[Row], ours: Sequence[Row]) -> float | None:
@@ -73,12 +77,13 @@ def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
                 seconds(own, "cold"),
                 seconds(own, "warm"),
                 significant(ratio(own, named[reference_of(one.kind)])),
-                significant(median([row["cpu_seconds"] for row in warm]) if warm else None),
+                significant(of_good(own, "cpu_seconds", "cold")),
+                significant(of_good(own, "cpu_seconds", "warm")),
                 significant(max(max(row["peak_rss_mib"], row["peak_children_mib"]) for row in good) if good else None),
                 *RESULTS[case](last_result(own), warm),
             ]
         )
-    header = ["", "cold s", "warm s", "times ours", "CPU s", "peak MiB", *HEADERS[case]]
+    header = ["", "cold s", "warm s", "times ours", "CPU s, cold", "CPU s, warm", "peak MiB", *HEADERS[case]]
     about = f"{facts['customers']:,} customers"
     if case == "score":
         about += f"; {facts['holdout_purchases']:,} purchases really came"
@@ -86,15 +91,15 @@ def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
 
 
 def _summary_result(result: Row, _: Sequence[Row]) -> list[str]:
-    columns = ("customers", "frequency", "recency", "T", "monetary_value")
-    return [significant(result.get(name), 8) for name in columns]
+    columns = {"customers": 0, "frequency": 0, "recency": 3, "T": 3, "monetary_value": 3}
+    return [f"{result[name]:,.{digits}f}" if result else NOTHING for name, digits in columns.items()]
 
 
 def _fit_result(result: Row, warm: Sequence[Row]) -> list[str]:
     estimates = ", ".join(f"{name} {value:.4g}" for name, value in result.get("estimates", {}).items())
     likelihood = result.get("log_likelihood")
     effective = result.get("smallest_ess")
-    wall = median([row["wall_seconds"] for row in warm]) if warm else None
+    wall = of_good(warm, "wall_seconds", "warm")
     return [
         significant(wall / effective * 1000 if wall and effective else None),
         f"{effective:,.0f} of {result['draws']:,}" if effective else NOTHING,

@@ -1,0 +1,111 @@
+"""From rows to tables, on rows written by hand."""
+
+import pytest
+from harness.output import put_between_markers
+from harness.tables import case_table, last_result, ratio, report, seconds, significant
+
+OURS, PEER = "kundenwert maximum likelihood", "lifetimes maximum likelihood"
+
+
+def row(contestant, repetition, wall, status="ok", **more):
+    about = {"contestant": contestant, "repetition": repetition, "state": "warm" if repetition else "cold"}
+    about |= {"case": "fit_gamma_gamma", "dataset": "sample", "kind": "point", "status": status}
+    if status != "ok":
+        return {**about, **more}
+    figures = {"wall_seconds": wall, "cpu_seconds": wall / 2, "peak_rss_mib": 100.0, "peak_children_mib": 0.0}
+    result = {"estimates": {"p": 6.25, "q": 3.744, "v": 15.44}, "log_likelihood": -4055.9177}
+    return {**about, **figures, "import_seconds": 1.0, "load": 1.5, "result": result, **more}
+
+
+ROWS = [
+    row(OURS, 0, 3.0), row(PEER, 0, 5.0),
+    row(OURS, 1, 1.0), row(PEER, 1, 4.0),
+    row(OURS, 2, 10.0), row(PEER, 2, 20.0),
+    row(OURS, 3, 1.0), row(PEER, 3, 3.0),
+]  # fmt: skip
+OF_OURS, OF_PEER = ([one for one in ROWS if one["contestant"] == name] for name in (OURS, PEER))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.012345, "0.0123"),
+        (12.345, "12.3"),
+        (12345.6, "12,346"),
+        (0.0, "0"),
+        (1.0, "1.00"),
+        (None, "-"),
+        (float("nan"), "-"),
+    ],
+)
+def test_figures_without_exponent(value, text):
+    assert significant(value) == text
+
+
+def test_cold_has_the_import_and_warm_is_a_median():
+    assert seconds(OF_OURS, "cold") == "4.00"
+    assert seconds(OF_PEER, "warm") == "4.00"
+
+
+def test_ratios_are_taken_within_a_turn():
+    """A turn in which the machine was slow for both (the second) does not move the ratio; medians of 4 and 1 would."""
+    assert ratio(OF_PEER, OF_OURS) == 3.0
+    assert ratio(OF_OURS, OF_OURS) == 1.0
+
+
+def test_no_ratio_without_a_common_turn():
+    assert ratio([row(PEER, 1, 2.0)], [row(OURS, 0, 1.0)]) is None
+    assert ratio([row(PEER, 1, None, "timeout")], OF_OURS) is None
+
+
+def test_a_timeout_is_shown():
+    cold = [row(PEER, 0, None, "timeout")]
+    assert (seconds(cold, "cold"), seconds(cold, "warm")) == ("timeout", "-")
+    later = [row(PEER, 0, 5.0), row(PEER, 1, 4.0), row(PEER, 2, None, "timeout")]
+    assert seconds(later, "warm") == "4.00 (then timeout)"
+    assert last_result(later)["log_likelihood"] == -4055.9177
+    assert last_result(cold) == {}
+
+
+def test_table_of_a_case():
+    lines = case_table("fit_gamma_gamma", [*ROWS, row("pymc-marketing MAP", 0, None, "timeout")], {"customers": 2357})
+    title, _, header, _, ours, peer, late = lines.splitlines()
+    assert title == "**sample** (2,357 customers)"
+    assert len({line.count("|") for line in (header, ours, peer, late)}) == 1
+    assert peer.startswith(f"| {PEER} | 6.00 | 4.00 | 3.00 | 2.50 | 2.00 | 100 |")
+    assert peer.endswith("| p 6.25, q 3.744, v 15.44 | -4,055.92 |")
+    assert late.startswith("| pymc-marketing MAP | timeout | - | - |")
+
+
+def test_a_report_says_when_what_and_on_what():
+    found = {
+        "date": "2026-01-02",
+        "code": "commit abc",
+        "machine": "2 cores, 24 GB",
+        "repetitions": 3,
+        "timeout": 300.0,
+        "facts": {"sample": {"customers": 2357}},
+        "versions": {"lifetimes": {"python": "3.13.0", "lifetimes": "0.11.3"}},
+        "rows": ROWS,
+    }
+    text = report(found)
+    assert text.startswith("2026-01-02, commit abc, 2 cores, 24 GB; 3 warm repetitions")
+    assert "load of the machine while it ran 1.5 to 1.5" in text
+    assert "- lifetimes: python 3.13.0, lifetimes 0.11.3" in text
+    assert "summarize" not in text
+
+
+def test_only_what_is_between_the_markers_is_replaced(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- it: begin -->\nold\n<!-- it: end -->\nafter\n")
+    put_between_markers(page, "it", "\nnew\n")
+    assert page.read_text() == "before\n<!-- it: begin -->\nnew\n<!-- it: end -->\nafter\n"
+    put_between_markers(page, "it", "newer")
+    assert page.read_text() == "before\n<!-- it: begin -->\nnewer\n<!-- it: end -->\nafter\n"
+
+
+def test_markers_must_be_there(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("<!-- it: end --> <!-- it: begin -->")
+    with pytest.raises(ValueError, match="must have one"):
+        put_between_markers(page, "it", "new")
