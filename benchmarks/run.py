@@ -46,7 +46,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", action="append", choices=DATASETS, help="repeat for several; default: both")
     parser.add_argument("--only", action="append", choices=ENVIRONMENTS, help="whose; repeat for several; default: all")
     parser.add_argument("--repetitions", type=int, help="warm ones, after the cold one; default 3, with --quick 1")
-    parser.add_argument("--timeout", type=float, default=300.0, help="seconds a contestant has for a case (300)")
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds after which one warm turn is enough (60)")
+    parser.add_argument(
+        "--timeout", type=float, default=300.0, help="seconds that a contestant has for a case and data set (300)"
+    )
     parser.add_argument("--python", help="version or path of the Python for all environments; default: 3.13, else 3.12")
     parser.add_argument("--working-tree", action="store_true", help="measure uncommitted code, not the last commit")
     parser.add_argument("--write", action="store_true", help="put the tables into README.md")
@@ -75,7 +78,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                     return start_worker(one, case, dataset, pythons[one.environment], work, asked.timeout)
 
                 contestants = contestants_of(case, asked.only)
-                found, ran_on = run_case(case, dataset, contestants, start, asked.repetitions, tell)
+                found, ran_on = run_case(case, dataset, contestants, start, asked.repetitions, asked.patience, tell)
                 for one in contestants:
                     versions.setdefault(one.environment, {}).update(ran_on.get(one.name, {}))
                 rows += [judged(row, customers) for row in found]
@@ -84,6 +87,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
             "code": code,
             "machine": describe_machine(),
             "repetitions": asked.repetitions,
+            "patience": asked.patience,
             "timeout": asked.timeout,
             "facts": facts,
             "versions": versions,

@@ -31,23 +31,28 @@ def run_case(
     contestants: Sequence[Contestant],
     start: Callable[[Contestant], Answering],
     repetitions: int,
+    patience: float,
     tell: Callable[[str], None],
 ) -> tuple[list[Row], dict[str, Mapping[str, str]]]:
     """The rows of one case, one a repetition, and the versions that each contestant ran on.
 
     Repetition 0 is the cold one: the process is fresh and nothing has been compiled. Then `repetitions` warm ones. A
     contestant who fails or runs out of time leaves a row that says so and takes no further turn; one whose fastest
-    repetition would not fit into the time left does not start (status "no time left").
+    repetition would not fit into the time left does not start (status "no time left"). Who has taken more than
+    `patience` seconds and one warm turn is not asked again: what is slow needs fewer repetitions to be known.
     """
     rows: list[Row] = []
     versions: dict[str, Mapping[str, str]] = {}
     workers: dict[str, Answering] = {}
     ready: dict[str, Mapping[str, Any]] = {}
 
+    def times_of(one: Contestant) -> list[float]:
+        return [row["wall_seconds"] for row in rows if row["contestant"] == one.name and row["status"] == "ok"]
+
     def turn(one: Contestant, number: int, place: int) -> None:
         row: Row = {"case": case, "dataset": dataset, "contestant": one.name, "kind": one.kind, "repetition": number}
         row |= {"state": "cold" if number == 0 else "warm", "place": place}
-        before = [own["wall_seconds"] for own in rows if own["contestant"] == one.name]
+        before = times_of(one)
         try:
             if number == 0:
                 workers[one.name] = start(one)
@@ -70,6 +75,7 @@ def run_case(
     try:
         for number in range(1 + repetitions):
             out = {row["contestant"] for row in rows if row["status"] != "ok"}
+            out |= {one.name for one in contestants if number > 1 and sum(times_of(one)) > patience}
             for place, one in enumerate(turns([one for one in contestants if one.name not in out], number)):
                 turn(one, number, place)
     finally:

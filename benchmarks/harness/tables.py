@@ -76,6 +76,7 @@ def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
                 one.name,
                 seconds(own, "cold"),
                 seconds(own, "warm"),
+                str(len(warm)),
                 significant(ratio(own, named[reference_of(one.kind)])),
                 significant(of_good(own, "cpu_seconds", "cold")),
                 significant(of_good(own, "cpu_seconds", "warm")),
@@ -83,7 +84,7 @@ def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
                 *RESULTS[case](last_result(own), warm),
             ]
         )
-    header = ["", "cold s", "warm s", "times ours", "CPU s, cold", "CPU s, warm", "peak MiB", *HEADERS[case]]
+    header = ["", "cold s", "warm s", "turns", "times ours", "CPU s, cold", "CPU s, warm", "peak MiB", *HEADERS[case]]
     about = f"{facts['customers']:,} customers"
     if case == "score":
         about += f"; {facts['holdout_purchases']:,} purchases really came"
@@ -135,8 +136,8 @@ def report(found: Mapping[str, Any]) -> str:
     """Everything that a run of `run.py` found, as Markdown."""
     loads = [row["load"] for row in found["rows"] if row["status"] == "ok"]
     parts = [
-        f"{found['date']}, {found['code']}, {found['machine']}; {found['repetitions']} warm repetitions, at most "
-        f"{found['timeout']:g} s per contestant, case and data set; load of the machine while it ran "
+        f"{found['date']}, {found['code']}, {found['machine']}; {found['repetitions']} warm turns, one after "
+        f"{found['patience']:g} s, at most {found['timeout']:g} s per contestant, case and data set; load of the machine while it ran "
         f"{min(loads):.1f} to {max(loads):.1f}."
         if loads
         else f"{found['date']}: nothing ran."

@@ -39,7 +39,7 @@ def run_scripted(scripts, repetitions):
         workers[one.name] = Scripted(one.name, scripts[one.name], diary)
         return workers[one.name]
 
-    rows, versions = run_case("fit_bgnbd", "sample", FITTERS, start, repetitions, lambda text: None)
+    rows, versions = run_case("fit_bgnbd", "sample", FITTERS, start, repetitions, 60.0, lambda text: None)
     assert all(worker.closed for worker in workers.values())
     return rows, versions, diary
 
@@ -75,6 +75,12 @@ def test_what_cannot_fit_is_not_started():
     rows, _, diary = run_scripted({NAMES[0]: [60.0, 1.0], NAMES[1]: [1.0] * 2, NAMES[2]: [1.0] * 2}, 1)
     assert [row["status"] for row in rows if row["contestant"] == NAMES[0]] == ["ok", "no time left"]
     assert diary.count(NAMES[0]) == 1
+
+
+def test_one_warm_turn_is_enough_for_the_slow():
+    rows, _, diary = run_scripted({NAMES[0]: [40.0, 30.0], NAMES[1]: [1.0] * 4, NAMES[2]: [1.0] * 4}, 3)
+    assert [row["status"] for row in rows if row["contestant"] == NAMES[0]] == ["ok", "ok"]
+    assert [diary.count(name) for name in NAMES] == [2, 4, 4]
 
 
 def test_every_case_has_ourselves_and_a_peer():
