@@ -157,7 +157,7 @@ def report(found: Mapping[str, Any]) -> str:
     """Everything that was found, as Markdown."""
     loads = [row["load"] for row in found["rows"] if "load" in row]
     parts = [
-        f"{found['date']}, {found['code']}, {found['machine']}; load of the machine while it ran "
+        f"{found['date']}, {found['code']}, {found['machine']}. Load of the machine while it ran: "
         f"{min(loads, default=0):.1f} to {max(loads, default=0):.1f}."
     ]
     for dataset in MODELS:

@@ -135,12 +135,12 @@ HEADERS = {
 def report(found: Mapping[str, Any]) -> str:
     """Everything that a run of `run.py` found, as Markdown."""
     loads = [row["load"] for row in found["rows"] if row["status"] == "ok"]
+    if not loads:
+        return f"{found['date']}: nothing ran."
     parts = [
-        f"{found['date']}, {found['code']}, {found['machine']}; {found['repetitions']} warm turns, one after "
-        f"{found['patience']:g} s, at most {found['timeout']:g} s per contestant, case and data set; load of the machine while it ran "
-        f"{min(loads):.1f} to {max(loads):.1f}."
-        if loads
-        else f"{found['date']}: nothing ran."
+        f"{found['date']}, {found['code']}, {found['machine']}. At most {found['repetitions']} warm turns, one after "
+        f"{found['patience']:g} s; at most {found['timeout']:g} s per contestant, case and data set. Load of the "
+        f"machine while it ran: {min(loads):.1f} to {max(loads):.1f}."
     ]
     for case in CASES:
         tables = []

@@ -74,7 +74,7 @@ def test_table_of_a_case():
     assert len({line.count("|") for line in (header, ours, peer, late)}) == 1
     assert peer.startswith(f"| {PEER} | 6.00 | 4.00 | 3 | 3.00 | 2.50 | 2.00 | 100 |")
     assert peer.endswith("| p 6.25, q 3.744, v 15.44 | -4,055.92 |")
-    assert late.startswith("| pymc-marketing MAP | timeout | - | - |")
+    assert late.startswith("| pymc-marketing MAP | timeout | - | 0 | - |")
 
 
 def test_a_report_says_when_what_and_on_what():
@@ -90,8 +90,8 @@ def test_a_report_says_when_what_and_on_what():
         "rows": ROWS,
     }
     text = report(found)
-    assert text.startswith("2026-01-02, commit abc, 2 cores, 24 GB; 3 warm turns")
-    assert "load of the machine while it ran 1.5 to 1.5" in text
+    assert text.startswith("2026-01-02, commit abc, 2 cores, 24 GB. At most 3 warm turns")
+    assert "Load of the machine while it ran: 1.5 to 1.5" in text
     assert "- lifetimes: python 3.13.0, lifetimes 0.11.3" in text
     assert "summarize" not in text
 
