@@ -10,6 +10,7 @@ import numpy as np
 
 from kundenwert.customers import CustomerSummary
 from kundenwert.customers.summary import summarize
+from kundenwert.families.identity import annuity
 from kundenwert.families.protocol import Family, PurchaseFamily, SpendFamily
 from kundenwert.inference.compression import Problem, compress
 from kundenwert.inference.engines import Engine, Nuts
@@ -23,8 +24,8 @@ def check_family(family: Family, theta: Mapping[str, float], *, customers: int =
     """Holds a family against its protocol at one point of its parameter space.
 
     Coordinates and parameters are inverse to each other; every coordinate has a prior; the compressed likelihood is
-    the sum over customers, in NumPy and in PyTensor, with a finite gradient; a purchase family's predictions agree
-    with its own simulation.
+    the sum over customers, in NumPy and in PyTensor, with a finite gradient; predictions, of new and of known
+    customers, agree with the family's own simulation, and the individual posterior with the predictions.
 
     Parameters
     ----------
@@ -48,8 +49,7 @@ def check_family(family: Family, theta: Mapping[str, float], *, customers: int =
         n = rng.integers(1, 12, customers).astype(float)
         zbar = family.simulate(theta, n, rng)
         _same_likelihood(family, theta, family.log_likelihood(theta, n, zbar), (n, zbar))
-        expected = family.expected_spend(theta, n, n * zbar)
-        assert np.all(np.isfinite(expected) | np.isnan(expected)), "expected_spend is infinite"
+        _spend_agrees(family, theta, rng)
     else:
         raise AssertionError(f"{family!r} is neither a purchase nor a spend family")
 
@@ -125,13 +125,53 @@ def _same_likelihood(
 
 
 def _predictions_agree(family: PurchaseFamily, theta: Mapping[str, float], rng: np.random.Generator) -> None:
-    """Expected purchases of new customers, and their distribution, against 40,000 simulated ones."""
-    many, span = 40_000, 30.0
-    x, _ = family.simulate(theta, np.full(many, span), rng)
-    expected = float(family.expected_purchases_new(theta, span))
-    error = x.std() / np.sqrt(many)
-    assert abs(x.mean() - expected) < 4.5 * error, f"simulated {x.mean():.4f}, expected {expected:.4f}"
+    """New customers, and what known ones do next, against 40,000 simulated histories."""
+    many, past, future = 40_000, 30.0, 20.0
+    who, when = family.simulate_times(theta, np.full(many, past + future), rng)
+    before = when <= past
+    x = np.bincount(who[before], minlength=many)
+    t_x = np.zeros(many)
+    np.maximum.at(t_x, who[before], when[before])
+    came = np.bincount(who[~before], minlength=many)
+    _close("expected_purchases_new", x, family.expected_purchases_new(theta, past))
     for count in range(4):
-        p = float(family.purchase_distribution_new(theta, count, span))
-        share = float((x == count).mean())
-        assert abs(share - p) < 4.5 * np.sqrt(p * (1 - p) / many), f"P(X = {count}): simulated {share}, stated {p}"
+        _close(f"P(X = {count})", x == count, family.purchase_distribution_new(theta, count, past))
+    history = (x.astype(float), t_x, np.full(many, past))
+    for name, predicted, outcome in (
+        ("expected_purchases", family.expected_purchases(theta, *history, future), came),
+        ("p_no_purchase", family.p_no_purchase(theta, *history, future), came == 0),
+        ("purchase_distribution", family.purchase_distribution(theta, 1, *history, future), came == 1),
+    ):
+        _close(name, outcome - predicted, 0.0)
+    x, t_x, T = (column[:1000] for column in history)
+    individual = family.individual(theta, x, t_x, T)
+    assert np.allclose(individual.p_alive, family.p_alive(theta, x, t_x, T)), "individual contradicts p_alive"
+    shape = (1000, 1000)
+    rate = rng.standard_gamma(np.broadcast_to(individual.rate_shape, shape)) / individual.rate_alive
+    hazard = rate * rng.beta(*(np.broadcast_to(part, shape) for part in individual.dropout_alive))
+    drawn = (individual.p_alive * rate * annuity(hazard, future)).mean(axis=1)
+    _close("individual", drawn, family.expected_purchases(theta, x, t_x, T, future).mean())
+    lives = np.exp(-hazard * future).mean(axis=1)
+    _close("survival", lives, family.survival(theta, x, T, future).mean())
+
+
+def _spend_agrees(family: SpendFamily, theta: Mapping[str, float], rng: np.random.Generator) -> None:
+    """Expected spend averages to the population's mean, and is the mean of the individual posterior."""
+    n = np.full(40_000, 4.0)
+    zbar = family.simulate(theta, n, rng)
+    expected = family.expected_spend(theta, n, n * zbar)
+    if theta["q"] > 2:  # below that means have no standard error to be held against
+        population = float(family.expected_spend(theta, 0.0, 0.0))
+        _close("expected_spend", expected, population)
+        _close("simulate", zbar, population)
+    shape, rate = family.individual(theta, n[:500], n[:500] * zbar[:500])
+    drawn = theta["p"] * rate / rng.standard_gamma(np.broadcast_to(shape, (2000, 500)))
+    scores = (drawn.mean(axis=0) - expected[:500]) / (drawn.std(axis=0) / np.sqrt(len(drawn)))
+    assert abs(scores.mean()) < 0.3, f"individual contradicts expected_spend: mean score {scores.mean():.2f}"
+
+
+def _close(name: str, simulated: np.ndarray, stated: Any) -> None:
+    values = np.asarray(simulated, dtype=float)
+    error = values.std() / np.sqrt(values.size)
+    found, wanted = float(values.mean()), float(stated)
+    assert abs(found - wanted) < 4.5 * error + 1e-12, f"{name}: simulated {found:.5g}, stated {wanted:.5g}"

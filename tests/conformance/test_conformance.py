@@ -1,5 +1,6 @@
 """Our own families and engine pass the checks that a plug-in must pass."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
@@ -24,16 +25,48 @@ def test_spend_family(theta: Mapping[str, float]) -> None:
     check_family(GAMMA_GAMMA, theta)
 
 
-def test_a_wrong_family_is_caught() -> None:
-    """A family whose prediction contradicts its simulation must not pass."""
+WRONG = {
+    "expected_purchases_new": lambda right: 1.1 * right,
+    "expected_purchases": lambda right: 1.2 * right,
+    "p_no_purchase": lambda right: 0.9 * right,
+    "purchase_distribution": lambda right: 1.3 * right,
+    "purchase_distribution_new": lambda right: 1.1 * right,
+    "survival": lambda right: 0.8 * right,
+    "log_likelihood": lambda right: right + 1e-3,
+}
 
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_family_is_caught(name: str) -> None:
+    """Every public prediction is held against the simulation: a family that is off in one of them must not pass."""
+
+    def wrong(self, *arguments, **named):  # type: ignore[no-untyped-def]
+        return WRONG[name](getattr(super(kind, self), name)(*arguments, **named))
+
+    kind = type("Wrong", (type(BGNBD),), {name: wrong})
+    with pytest.raises(AssertionError):
+        check_family(kind(BGNBD.name, 0), PURCHASE)
+
+
+def test_a_wrong_individual_posterior_is_caught() -> None:
     class Wrong(type(BGNBD)):  # type: ignore[misc]
-        def expected_purchases_new(self, theta, t):  # type: ignore[no-untyped-def]
-            return 1.1 * super().expected_purchases_new(theta, t)
+        def individual(self, theta, x, t_x, T):  # type: ignore[no-untyped-def]
+            right = super().individual(theta, x, t_x, T)
+            return dataclasses.replace(right, rate_shape=1.5 * right.rate_shape)
 
-    wrong = Wrong(BGNBD.name, 0)
-    with pytest.raises(AssertionError, match="simulated"):
-        check_family(wrong, PURCHASE)
+    with pytest.raises(AssertionError, match="individual"):
+        check_family(Wrong(BGNBD.name, 0), PURCHASE)
+
+
+@pytest.mark.parametrize("name", ["expected_spend", "individual"])
+def test_a_wrong_spend_family_is_caught(name: str) -> None:
+    def wrong(self, theta, n, spend):  # type: ignore[no-untyped-def]
+        right = getattr(super(kind, self), name)(theta, n, spend)
+        return 1.05 * right if name == "expected_spend" else (right[0], 1.05 * right[1])
+
+    kind = type("Wrong", (type(GAMMA_GAMMA),), {name: wrong})
+    with pytest.raises(AssertionError):
+        check_family(kind(), {"p": 6.25, "q": 3.74, "v": 15.44})
 
 
 @pytest.mark.long

@@ -291,7 +291,7 @@ def _track(rng, x, T, t_x, after, alive, lam, before, weeks, events, start, repl
         holdout_total=holdout_counts.sum(1).astype(float),
         group_replicated=_means(holdout_counts, group, 8),
         recency_replicated=_means(holdout_counts, recency, len(edges) - 1),
-        observed_total=int(after.sum()) if weeks else None,
+        holdout_observed=after if weeks else np.zeros_like(after),
     )
 
 

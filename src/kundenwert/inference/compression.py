@@ -85,6 +85,7 @@ def compress(
     """
     columns = {name: summary.table[name].to_numpy(dtype=float) for name in COLUMNS}
     columns["spend_days"] = spend_days(summary.table)
+    columns["first_amount"] = _or_nan(summary.table, "first_amount")
     order = np.lexsort(tuple(columns.values()))
     columns = {name: column[order] for name, column in columns.items()}
     cohorts = summary.cohorts
@@ -101,14 +102,15 @@ def compress(
         groups = [(EVERYBODY, (EVERYBODY,), everyone, np.zeros(len(order), dtype=np.int64))]
     else:
         groups = [(EVERYBODY, cohorts, everyone, codes)]
-    base_spend = _median(columns["monetary_value"][columns["spend_days"] > 0], otherwise=1.0)
     purchase_fits, spend_fits = [], []
     for label, members, index, codes_in_fit in groups:
         of = {name: column[index] for name, column in columns.items()}
         rows = purchase.compress(of["frequency"], of["recency"], of["T"], codes_in_fit, len(members))
         purchase_fits.append(Fit(label, members, rows, _median(of["T"][of["T"] > 0], otherwise=1.0)))
         rows = spend.compress(of["spend_days"], of["monetary_value"], codes_in_fit, len(members))
-        scale = _median(of["monetary_value"][of["spend_days"] > 0], otherwise=base_spend)
+        # Without a repeat order the first orders say what money is about; another cohort must not.
+        first = of["first_amount"][of["first_amount"] > 0]
+        scale = _median(of["monetary_value"][of["spend_days"] > 0], otherwise=_median(first, otherwise=1.0))
         spend_fits.append(Fit(label, members, rows, scale))
     hierarchical = pooling is Pooling.PARTIAL
     return Problem(
@@ -131,6 +133,11 @@ def spend_days(table: pd.DataFrame) -> np.ndarray:
     if "spend_days" in table.columns:
         return table["spend_days"].to_numpy(dtype=float)
     return np.where(table["monetary_value"].to_numpy() > 0, table["frequency"].to_numpy(dtype=float), 0.0)
+
+
+def _or_nan(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column that a summary of a user's own may lack."""
+    return table[column].to_numpy(dtype=float) if column in table.columns else np.full(len(table), np.nan)
 
 
 def _median(values: np.ndarray, otherwise: float) -> float:

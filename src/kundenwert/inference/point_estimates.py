@@ -148,8 +148,11 @@ def _maximize(
     bounds = list(zip(centre - _REACH, centre + _REACH, strict=True))
 
     def loss(log_theta: FloatArray) -> float:
-        theta = {name: np.exp(log_theta[i : i + 1]) for i, name in enumerate(family.parameters)}
-        return -float(family.compressed_log_likelihood(theta, rows))
+        # A line search may step to where a parameter overflows: that is infinitely unlikely, and no news.
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta = {name: np.exp(log_theta[i : i + 1]) for i, name in enumerate(family.parameters)}
+            value = -float(family.compressed_log_likelihood(theta, rows))
+        return value if np.isfinite(value) else np.inf
 
     def mean_loss(log_theta: FloatArray) -> tuple[float, FloatArray]:
         return loss(log_theta) / n_customers, _gradient(loss, log_theta) / n_customers

@@ -1,7 +1,7 @@
 """The posterior: parameter draws by cohort, a few hundred kilobytes, saved as netCDF and read without PyMC or ArviZ."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PRIOR_DRAWS = 1000
+NAMED_COHORTS = 20
+
+
+WAY_OUT = {
+    Pooling.NONE: (
+        "Under pooling = 'none' nothing is known about a cohort without data. "
+        "Retrain with their customers, or with pooling = 'partial'."
+    ),
+    Pooling.PARTIAL: (
+        "Draw them from what cohorts have in common with posterior.with_cohorts(labels), "
+        "or fit again with their customers."
+    ),
+    Pooling.COMPLETE: (
+        "Give them the parameters that all cohorts share with posterior.with_cohorts(labels), "
+        "or fit again with their customers."
+    ),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,16 +122,13 @@ class Posterior:
 
         Raises
         ------
-        RunError : labels that the posterior does not know; see `with_cohorts`.
+        RunError : labels that the posterior does not know, the first 20 by name, and what can be done about them.
         """
         position = {label: i for i, label in enumerate(self.cohorts)}
         texts = [str(label) for label in labels]
         unknown = sorted({text for text in texts if text not in position})
         if unknown:
-            raise RunError(
-                f"the posterior knows no cohort {', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}. "
-                "Draw new cohorts with posterior.with_cohorts(labels), or fit again with their customers."
-            )
+            raise RunError(f"{_unknown(unknown)} {WAY_OUT[self.pooling]}")
         return np.fromiter((position[text] for text in texts), dtype=np.int64, count=len(texts))
 
     def with_cohorts(self, labels: Iterable[str]) -> "Posterior":
@@ -128,10 +142,7 @@ class Posterior:
         if not new:
             return self
         if self.pooling is Pooling.NONE:
-            raise RunError(
-                f"cohorts {', '.join(new[:5])} are not in this posterior, and under pooling = 'none' nothing is known "
-                "about a cohort without data. Retrain with them, or use pooling = 'partial'."
-            )
+            raise RunError(f"{_unknown(new)} {WAY_OUT[self.pooling]}")
         columns = [self._new_cohort(label) for label in new]
         draws = {
             name: np.concatenate([values, np.stack([column[name] for column in columns], axis=-1)], axis=-1)
@@ -208,6 +219,12 @@ class Posterior:
         )
         head = "<tr><th>parameter, all cohorts</th><th>mean</th><th>5 %</th><th>95 %</th></tr>"
         return f"<p>{escape(repr(self)[1:-1])}</p><table>{head}{rows}</table>"
+
+
+def _unknown(labels: Sequence[str]) -> str:
+    noun = "cohort is" if len(labels) == 1 else "cohorts are"
+    more = f", ... and {len(labels) - NAMED_COHORTS:,} more" if len(labels) > NAMED_COHORTS else ""
+    return f"{len(labels):,} {noun} unknown to the posterior: {', '.join(labels[:NAMED_COHORTS])}{more}."
 
 
 def load_posterior(path: str | Path) -> Posterior:

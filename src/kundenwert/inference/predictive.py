@@ -45,7 +45,7 @@ class Tracking:
     holdout_total : (replicate,) purchases of all customers in the holdout.
     group_replicated : (replicate, group) mean holdout purchases by calibration frequency.
     recency_replicated : (replicate, bin) the same by weeks since the last purchase, bins between RECENCY_EDGES_WEEKS.
-    observed_total : purchases that came in the holdout, None without one.
+    holdout_observed : (customer,) purchases that came in the holdout, zero without one.
     """
 
     week_end: np.ndarray
@@ -60,7 +60,12 @@ class Tracking:
     holdout_total: np.ndarray
     group_replicated: np.ndarray
     recency_replicated: np.ndarray
-    observed_total: int | None
+    holdout_observed: np.ndarray
+
+    @property
+    def observed_total(self) -> int | None:
+        """Purchases that came in the holdout, None without one."""
+        return int(self.holdout_observed.sum()) if self.holdout_days else None
 
     def __repr__(self) -> str:
         head = f"<Tracking {self.calibration_weeks} weeks, {self.replicated.shape[0]} replicates"
@@ -121,7 +126,9 @@ def track(
     )
     theta = posterior.thinned(replicates)
     codes = posterior.cohort_codes(table["cohort"])
-    calendar = _Calendar(first=1 - int(np.ceil(base.T.max() * unit_days / 7)), last=holdout.days // 7)
+    # A base whose customers all came on the last day has seen less than a week: that week is there, and empty.
+    weeks = max(1, int(np.ceil(base.T.max() * unit_days / 7)))
+    calendar = _Calendar(first=1 - weeks, last=holdout.days // 7)
     rng = np.random.Generator(np.random.Philox(stream_seed(seed, "tracking")))
     drawn = []
     expected, silent = np.zeros(len(table)), np.zeros(len(table))
@@ -146,7 +153,7 @@ def track(
         holdout_total=np.array([one.total for one in drawn]),
         group_replicated=np.stack([one.by_group for one in drawn]),
         recency_replicated=np.stack([one.by_recency for one in drawn]),
-        observed_total=int(holdout.table["purchases"].sum()) if holdout.days else None,
+        holdout_observed=holdout.table["purchases"].to_numpy(dtype=np.int64),
     )
 
 
