@@ -143,16 +143,17 @@ def _predictions_agree(family: PurchaseFamily, theta: Mapping[str, float], rng: 
         ("purchase_distribution", family.purchase_distribution(theta, 1, *history, future), came == 1),
     ):
         _close(name, outcome - predicted, 0.0)
-    x, t_x, T = (column[:1000] for column in history)
-    individual = family.individual(theta, x, t_x, T)
-    assert np.allclose(individual.p_alive, family.p_alive(theta, x, t_x, T)), "individual contradicts p_alive"
+    few = tuple(column[:1000] for column in history)
+    individual = family.individual(theta, few[0], few[1], few[2])
+    p_alive = family.p_alive(theta, few[0], few[1], few[2])
+    assert np.allclose(individual.p_alive, p_alive), "individual contradicts p_alive"
     shape = (1000, 1000)
     rate = rng.standard_gamma(np.broadcast_to(individual.rate_shape, shape)) / individual.rate_alive
     hazard = rate * rng.beta(*(np.broadcast_to(part, shape) for part in individual.dropout_alive))
     drawn = (individual.p_alive * rate * annuity(hazard, future)).mean(axis=1)
-    _close("individual", drawn, family.expected_purchases(theta, x, t_x, T, future).mean())
+    _close("individual", drawn, family.expected_purchases(theta, few[0], few[1], few[2], future).mean())
     lives = np.exp(-hazard * future).mean(axis=1)
-    _close("survival", lives, family.survival(theta, x, T, future).mean())
+    _close("survival", lives, family.survival(theta, few[0], few[2], future).mean())
 
 
 def _spend_agrees(family: SpendFamily, theta: Mapping[str, float], rng: np.random.Generator) -> None:

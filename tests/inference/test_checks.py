@@ -206,7 +206,7 @@ def test_a_handful_of_orders_fails_nobody(expected: float, came: int) -> None:
 
 def test_a_failing_holdout_has_a_cause_and_a_next_step() -> None:
     (found,) = holdout_bias(tracking(700.0, 1000))
-    assert "more than their past says" in found.cause
+    assert "more than their past and chance together" in found.cause
     assert found.next_step
 
 
