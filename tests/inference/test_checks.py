@@ -10,7 +10,7 @@ from made import make_posterior
 import kundenwert as kw
 from kundenwert.errors import UsageError
 from kundenwert.inference.findings import Checks, Finding
-from kundenwert.inference.holdout_checks import holdout_bias, silence_gap
+from kundenwert.inference.holdout_checks import holdout_bias, return_bias
 from kundenwert.inference.predictive import Tracking
 from kundenwert.names import Pooling, Verdict
 
@@ -219,18 +219,19 @@ def silence(summary: kw.CustomerSummary, gap_again: float, sure: bool = False) -
     return tracking(1.0, 1, silent=stated, observed=(rng.random(len(again)) > truth).astype(int))
 
 
-def test_silence_is_judged_by_group(summary: kw.CustomerSummary) -> None:
+def test_who_returns_is_judged_by_group(summary: kw.CustomerSummary) -> None:
     """Pooled, a gap among the repeat buyers is diluted; apart it is seen."""
-    (sound,) = silence_gap(silence(summary, 0.0), summary)
+    (sound,) = return_bias(silence(summary, 0.0), summary)
     assert sound.verdict is Verdict.PASS
-    (off,) = silence_gap(silence(summary, 0.2), summary)
+    (off,) = return_bias(silence(summary, 0.2), summary)
     assert off.verdict is Verdict.REVIEW
-    assert off.value == pytest.approx(0.2, abs=0.04)
+    assert off.value == pytest.approx(0.3 / 0.5 - 1, abs=0.06)
+    assert "again" in off.cause
 
 
 def test_customers_taken_for_gone_who_return_are_named(summary: kw.CustomerSummary) -> None:
-    (found,) = silence_gap(silence(summary, 0.35, sure=True), summary)
-    assert "nearly surely silent" in found.cause
+    (found,) = return_bias(silence(summary, 0.35, sure=True), summary)
+    assert "nearly surely gone" in found.cause
     assert "dormant" in found.affects
 
 

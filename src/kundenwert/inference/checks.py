@@ -6,7 +6,7 @@ from kundenwert.errors import UsageError
 from kundenwert.inference.data_checks import enough_data, proof_of_life, spend_dependence, spend_tail
 from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS, convergence, identification
 from kundenwert.inference.findings import Checks
-from kundenwert.inference.holdout_checks import MAX_BIAS, holdout_bias, silence_gap
+from kundenwert.inference.holdout_checks import MAX_BIAS, holdout_bias, return_bias
 from kundenwert.units import Horizon
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ def check(
         spend_dependence(summary),
         proof_of_life(posterior, summary),
         *(holdout_bias(tracking, max_bias) if tracking is not None else []),
-        *(silence_gap(tracking, summary) if tracking is not None else []),
+        *(return_bias(tracking, summary, max_bias) if tracking is not None else []),
     ]
     return Checks.of(findings)

@@ -56,8 +56,8 @@ class Checks:
         lines = [f"{self.verdict}: {self.passed} of {len(self.findings)} checks passed"]
         for finding in self.findings:
             lines.append(f"  {finding.verdict:6} {finding.name}: {finding.measured} (limit: {finding.limit})")
-            if finding.verdict is not Verdict.PASS:
-                lines.append(f"         {finding.cause} {finding.next_step}")
+            if finding.cause:
+                lines.append(f"         {finding.cause} {finding.next_step}".rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
