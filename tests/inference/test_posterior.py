@@ -1,5 +1,6 @@
 """The posterior: saving, thinning, cohorts that the fit has not seen."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,30 @@ def test_thinning_is_even_over_all_chains() -> None:
 def test_an_unknown_cohort_is_named() -> None:
     with pytest.raises(RunError, match="1997-05"):
         make_posterior(("1997-01",)).cohort_codes(["1997-01", "1997-05"])
+
+
+@pytest.mark.parametrize(
+    ("pooling", "advice"),
+    [
+        (
+            Pooling.NONE,
+            r"nothing is known about a cohort without data\. Retrain with their customers, or with pooling =",
+        ),
+        (Pooling.PARTIAL, r"what cohorts have in common with posterior\.with_cohorts\(labels\), or fit again"),
+        (Pooling.COMPLETE, r"that all cohorts share with posterior\.with_cohorts\(labels\), or fit again"),
+    ],
+)
+def test_the_advice_on_unknown_cohorts_works_under_its_pooling(pooling: Pooling, advice: str) -> None:
+    posterior = make_posterior(("1997-01",), pooling=pooling)
+    labels = [f"1998-{week:02d}" for week in range(1, 26)]
+    named = f"25 cohorts are unknown to the posterior: {', '.join(labels[:20])}, ... and 5 more. "
+    with pytest.raises(RunError, match=re.escape(named) + f".*{advice}"):
+        posterior.cohort_codes(["1997-01", *labels])
+    if "with_cohorts" in advice:
+        assert posterior.with_cohorts(labels).cohort_codes(labels).tolist() == list(range(1, 26))
+    else:
+        with pytest.raises(RunError, match=re.escape(named)):
+            posterior.with_cohorts(labels)
 
 
 def test_a_new_cohort_comes_from_the_hyperdistribution() -> None:
