@@ -72,7 +72,7 @@ def summary_of(frame: pd.DataFrame, unit: str = "week") -> CustomerSummary:
 
 
 def few_customers(unit_days: float = 7.0) -> CustomerSummary:
-    """Eight customers of every kind, times quoted in units of so many days."""
+    """Eight customers of every kind, times quoted in a unit of so many days."""
     x = np.array([0, 0, 1, 1, 2, 4, 7, 26])
     t_x = np.array([0, 0, 1.71, 35, 30.43, 20, 38, 30.86])
     T = np.array([38.86, 0.0, 38.86, 38.86, 38.86, 38.86, 38.86, 31.0])
@@ -88,4 +88,4 @@ def few_customers(unit_days: float = 7.0) -> CustomerSummary:
             "refunds": [0.0, 0, 0, 5, 0, 0, 0, 0],
         }
     )
-    return summary_of(frame, {7.0: "week", 1.0: "day"}[unit_days])
+    return summary_of(frame, {unit.days: unit.value for unit in TimeUnit}[unit_days])

@@ -1,12 +1,18 @@
 """What estimate_value promises about every row, and about the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from kundenwert.errors import DataError, UsageError
+from kundenwert.families import get_family
 from kundenwert.names import Flag
+from kundenwert.units import TimeUnit
+from kundenwert.value.actual import alive_value
 from kundenwert.value.estimate import estimate_value
+from kundenwert.value.individuals import histories, population, stream
 from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
 
 COUNT = 300
@@ -52,7 +58,8 @@ def test_expected_value_is_the_mean_of_simulated_futures(value):
 
 def test_block_size_threads_and_row_order_change_nothing(base, value):
     posterior, summary = base
-    shuffled = summary_of(summary.table.sample(frac=1, random_state=1))
+    shuffled = replace(summary, table=summary.table.sample(frac=1, random_state=1).reset_index(drop=True))
+    assert not shuffled.table["customer_id"].is_monotonic_increasing
     for other, again in (
         (estimate_value(*base, **COSTS, newcomers=500, block=5, threads=3), summary),
         (estimate_value(posterior, shuffled, **COSTS, newcomers=500, threads=1), shuffled),
@@ -63,17 +70,6 @@ def test_block_size_threads_and_row_order_change_nothing(base, value):
         np.testing.assert_allclose(other.table[numeric], ours[numeric], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(other.totals.base, value.totals.base, rtol=1e-12)
         assert other.table["flags"].tolist() == ours["flags"].tolist()
-
-
-def test_weeks_and_days_are_worth_the_same():
-    theta = BG | GG
-    weeks = estimate_value(known_posterior(theta), few_customers(), **COSTS)
-    days = estimate_value(
-        known_posterior(theta | {"alpha": theta["alpha"] * 7}, unit="day"), few_customers(unit_days=1.0), **COSTS
-    )
-    for name in ("actual_value", "unrealized_value", "churn_probability", "expected_purchases", "p_alive"):
-        np.testing.assert_allclose(weeks.table[name], days.table[name], rtol=1e-9)
-    np.testing.assert_allclose(weeks.totals.base.mean(), days.totals.base.mean(), rtol=1e-6)
 
 
 def test_euros_and_cents_are_worth_the_same():
@@ -101,7 +97,7 @@ def test_value_is_linear_in_margin_and_falls_in_costs_and_discount():
 
 def test_customers_above_the_frontier_have_no_unrealized_value():
     value = estimate_value(known_posterior(), few_customers(), margin=0.3, frontier=0.3)
-    assert value.frontier.levels[0.3].max() < value.table["actual_value"].min()
+    assert value.frontier.level(0.3, 0, np.array([0.3])).max() < value.table["actual_value"].min()
     assert value.table["unrealized_value"].max() < 0.02
     assert estimate_value(known_posterior(), few_customers(), margin=0.0).table["unrealized_value"].sum() == 0
 
@@ -197,7 +193,7 @@ def test_inputs_are_not_touched_and_progress_is_told(base):
         ({"discount_rate": -0.1}, "discount rate"),
         ({"cost_per_order": -1.0}, "cost_per_order"),
         ({"cost_per_year_active": float("inf")}, "cost_per_year_active"),
-        ({"acquisition_cost": -3.0}, "acquisition_cost"),
+        ({"acquisition_cost": -3.0, "margin": 0.3}, "acquisition_cost"),
         ({"interval": 1.0}, "interval"),
         ({"draws": 0}, "draws"),
         ({"margin": "frequncy"}, "Did you mean 'frequency'"),
@@ -210,6 +206,83 @@ def test_inputs_are_not_touched_and_progress_is_told(base):
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(UsageError, match=message):
         estimate_value(known_posterior(draws=10), few_customers(), **settings)
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        {"cost_per_order": 1.0},
+        {"cost_per_year_active": 1.0},
+        {"cost_per_year_on_file": 1.0},
+        {"acquisition_cost": 5.0},
+        {"acquisition_cost": np.full(8, 5.0)},
+    ],
+)
+def test_costs_without_a_margin_are_refused_and_a_margin_of_one_is_the_way_out(cost):
+    posterior, summary = known_posterior(draws=10), few_customers()
+    with pytest.raises(UsageError, match=r"costs need a margin.*margin=1\.0"):
+        estimate_value(posterior, summary, newcomers=10, **cost)
+    value = estimate_value(posterior, summary, newcomers=10, margin=1.0, **cost)
+    assert value.settings.value_basis == "contribution"
+
+
+def test_purchases_and_spend_are_multiplied_within_each_draw():
+    """Draws in which more purchases go with dearer ones: the product of the two means is a quarter too small."""
+    theta, count = BG | GG, 10_000
+    posterior = known_posterior(theta, draws=count)
+    factor = np.where(np.arange(count) % 2, 1.8, 0.5)[None, :, None]
+    both = {name: posterior.draws[name] * factor for name in ("r", "v")}
+    posterior = replace(posterior, draws={**posterior.draws, **both})
+    summary = summary_of(few_customers().table.iloc[[0, 1, 3]])
+    value = estimate_value(posterior, summary, margin=0.3, newcomers=2, draws=count)
+    terms, table = value.settings.terms, summary.table
+    x, t_x, T, n, z = (
+        table[k].to_numpy(float)[:, None] for k in ("frequency", "recency", "T", "spend_days", "monetary_value")
+    )
+    by_draw = {name: draws[0, :2, 0] for name, draws in posterior.draws.items()}
+    orders = get_family("bgnbd").expected_purchases(by_draw, x, t_x, T, terms.horizon, terms.discount)
+    spend = 0.3 * get_family("gamma_gamma").expected_spend(by_draw, n, n * z)
+    exact = (orders * spend).mean(axis=1)
+    assert (orders.mean(axis=1) * spend.mean(axis=1) < 0.85 * exact)[:2].all()
+    np.testing.assert_allclose(value.table["actual_value"], exact, rtol=0.08)
+    error = value.totals.base.std() / count**0.5
+    assert value.totals.base.mean() == pytest.approx(exact.sum(), abs=4.5 * error)
+
+
+@pytest.mark.parametrize("unit", ["day", "month", "year"])
+def test_every_time_unit_is_worth_the_same(unit):
+    theta, per_week = BG | GG, 7.0 / TimeUnit(unit).days
+    weeks = estimate_value(known_posterior(theta), few_customers(), **COSTS)
+    other = estimate_value(
+        known_posterior(theta | {"alpha": theta["alpha"] * per_week}, unit=unit),
+        few_customers(unit_days=TimeUnit(unit).days),
+        **COSTS,
+    )
+    for name in ("actual_value", "unrealized_value", "churn_probability", "expected_purchases", "p_alive"):
+        np.testing.assert_allclose(weeks.table[name], other.table[name], rtol=1e-9)
+    np.testing.assert_allclose(weeks.totals.base.mean(), other.totals.base.mean(), rtol=1e-6)
+
+
+def test_new_ids_change_only_the_monte_carlo_noise():
+    """The differences of 300 customers, in units of their own Monte Carlo error, are standard normal."""
+    posterior, summary = known_posterior(spread=0.05), simulated_summary(COUNT)
+    renamed = summary_of(summary.table.assign(customer_id=[f"N{i:05d}" for i in range(COUNT)]))
+    one, two = (estimate_value(posterior, each, margin=0.3, newcomers=5) for each in (summary, renamed))
+    people, terms = population(posterior, None, one.settings.seed), one.settings.terms
+
+    def spread(block):
+        alive = alive_value(block.rate, block.dropout, terms)
+        return (block.p_alive * alive.contribution(np.array(0.3), block.expected_spend, terms)).std(axis=1)
+
+    error = np.empty(COUNT)
+    for rows, _, found in stream(people, histories(posterior, summary), spread):
+        error[rows] = found * (2 / people.draws) ** 0.5
+    z = (one.table["actual_value"] - two.table["actual_value"]).to_numpy() / error
+    assert (z != 0).all()
+    assert abs(z.mean()) < 4.5 / COUNT**0.5
+    assert z.var() == pytest.approx(1.0, abs=0.35)
+    for name in ("p_alive", "churn_probability"):  # closed forms: no draw is read
+        np.testing.assert_array_equal(one.table[name], two.table[name])
 
 
 def test_a_missing_margin_names_the_customer():

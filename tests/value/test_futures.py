@@ -1,5 +1,7 @@
 """Simulated futures where they are large, and where they are nothing."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,9 @@ def test_pieces_bound_memory_and_lose_no_order(monkeypatch):
     expected = 100.0 * -np.expm1(-0.002 * 156) / 0.002 * (0.35 * 31.25 - 1.0)
     assert value.mean() == pytest.approx(expected, abs=4.5 * value.std() / 20)
     monkeypatch.setattr(actual, "PIECE", 100_000)
+    pieces = [len(owner) for owner in actual._owners(orders.astype(np.int64))]
+    assert sum(pieces) == orders.sum()
+    assert max(pieces) <= 100_000 + orders.max()
     again, counted = living(400, 100.0, 0.0)
     np.testing.assert_array_equal(counted, orders)
     assert again.mean() == pytest.approx(value.mean(), rel=0.01)
@@ -34,6 +39,17 @@ def test_pieces_bound_memory_and_lose_no_order(monkeypatch):
 def test_rates_that_no_person_has_are_refused():
     with pytest.raises(NumericalError, match="too many to simulate"):
         living(3, 1e9, 0.0)
+    with pytest.raises(NumericalError, match="too many to simulate"):
+        living(3, 1.01 * actual.ORDERS_LIMIT / TERMS.horizon, 0.0)
+
+
+def test_the_most_orders_that_a_draw_may_hold_stay_far_below_a_gigabyte():
+    tracemalloc.start()
+    _, orders = living(3, 0.99 * actual.ORDERS_LIMIT / TERMS.horizon, 0.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert orders.sum() > 2 * actual.PIECE
+    assert peak < 250e6
 
 
 def test_no_draws_and_certain_dropout():
@@ -48,6 +64,8 @@ def test_a_customer_who_has_gone_is_worth_the_file_cost_and_zero_has_no_sign():
     free = estimate_value(known_posterior(BG | GG), summary_of(gone), newcomers=10).table
     assert free["p_alive"][0] < 1e-6
     assert str(free["actual_value_low"][0]) == str(free["actual_value_high"][0]) == "0.0"
-    filed = estimate_value(known_posterior(BG | GG), summary_of(gone), newcomers=10, cost_per_year_on_file=1.0).table
+    filed = estimate_value(
+        known_posterior(BG | GG), summary_of(gone), newcomers=10, margin=1.0, cost_per_year_on_file=1.0
+    ).table
     owed = -np.expm1(-3 * np.log(1.1)) / np.log(1.1)
     np.testing.assert_allclose(filed.loc[0, ["actual_value_low", "actual_value_high"]].astype(float), -owed, rtol=1e-9)

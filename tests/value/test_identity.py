@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from kundenwert.families.identity import annuity, discrete_orders, phi
+from kundenwert.families.identity import annuity, phi
 from kundenwert.units import DiscountRate, TimeUnit
 from kundenwert.value.actual import alive_value, file_cost, simulate_living
 from kundenwert.value.settings import Terms
@@ -30,17 +30,6 @@ def test_phi_has_every_digit(u):
 @pytest.mark.parametrize(("rate", "horizon"), [(0.0, 52.0), (0.002, 156.0), (3.0, 10.0)])
 def test_annuity_is_the_integral(rate, horizon):
     assert annuity(rate, horizon) == pytest.approx(quad(lambda t: np.exp(-rate * t), 0, horizon)[0], rel=1e-10)
-
-
-@pytest.mark.parametrize("hazard", [0.0, 0.03, 1.5])
-def test_discrete_orders_are_the_sum_over_periods(hazard):
-    rate, length, periods, factor = 0.4, 4.0, 13, 0.99
-    starts = length * np.arange(periods)
-    alive = np.exp(-hazard * starts)
-    within = quad(lambda t: np.exp(-hazard * t), 0, length)[0]
-    direct = sum(factor ** (j + 1) * rate * alive[j] * within for j in range(periods))
-    got = discrete_orders(np.array(rate), np.array(hazard), length, periods, factor)
-    assert got == pytest.approx(direct, rel=1e-12)
 
 
 def simulate_events(rate, dropout, shape, spend_rate, margin, terms, count, rng):

@@ -6,7 +6,6 @@ import pytest
 
 from kundenwert.errors import RunError, UsageError
 from kundenwert.families import get_family
-from kundenwert.value.churn import p_dead_by, p_dead_if_silent, p_dies_within, p_silent
 from kundenwert.value.counters import Purpose, Streams, text_keys
 from kundenwert.value.individuals import histories, population, stream, thread_count
 from value_world import BG, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
@@ -101,28 +100,6 @@ def test_extreme_shapes_give_no_nan(shape):
     draws = collect(known_posterior(theta, draws=200), few_customers(), draws_of)
     assert np.isfinite(draws).all()
     assert np.isfinite(collect(known_posterior(theta, draws=200), few_customers(), lambda b: b.mean_spend)).all()
-
-
-def test_five_churn_numbers_are_consistent():
-    """dead by h = dead now + alive and dying; dead if silent lies between dead now and 1."""
-    numbers = collect(
-        known_posterior(spread=0.1, family="mbgnbd"),
-        few_customers(),
-        lambda block: np.stack(
-            [
-                block.p_alive.mean(axis=1),
-                p_dies_within(block, 26.0),
-                p_dead_by(block, 26.0),
-                p_dead_if_silent(block, 26.0),
-                p_silent(block, 26.0).mean(axis=1),
-            ],
-            axis=1,
-        ),
-    )
-    alive, dies, dead_by, dead_if_silent, silent = numbers.T
-    np.testing.assert_allclose(dead_by, 1 - alive + alive * dies, rtol=1e-12)
-    assert np.all((dead_if_silent > 1 - alive) & (dead_if_silent < 1))
-    assert np.all((silent > 1 - alive) & (silent < 1))
 
 
 def test_mismatches_are_refused():

@@ -5,15 +5,17 @@ import pytest
 from scipy.stats import beta
 
 from kundenwert.value.estimate import estimate_value
-from kundenwert.value.individuals import population
+from kundenwert.value.individuals import histories, population, stream
 from kundenwert.value.potential import (
+    _cohort_levels,
     adding_up_scale,
     attainable_share,
     build_frontier,
-    representative_margins,
+    growth_limit,
+    margin_grid,
     share_between_cohorts,
 )
-from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior
+from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
 
 
 @pytest.mark.parametrize(("family", "theta", "first_kill"), [("bgnbd", BG, 0), ("mbgnbd", MBG, 1)])
@@ -51,12 +53,72 @@ def test_attainable_share_is_stratified():
     assert share.mean() == pytest.approx(0.25, abs=1e-3)
 
 
-def test_margins_are_kept_up_to_twenty_and_binned_beyond():
-    few = np.array([0.3, 0.1, 0.3])
-    assert representative_margins(few).tolist() == [0.1, 0.3]
-    many = np.random.default_rng(1).uniform(0.1, 0.9, 1000)
-    assert len(representative_margins(many)) == 20
-    assert representative_margins(many).mean() == pytest.approx(many.mean())
+def test_levels_between_the_margins_of_the_grid_are_nearly_those_of_the_margin_itself():
+    """Exact to rounding without costs; with costs closer than two thousand new customers are to infinitely many."""
+    posterior = known_posterior(draws=100, spread=0.1)
+    people = population(posterior, 100, 1)
+    margin = np.array([-0.31, 0.0, 0.123, 0.3, 0.577])
+    for costs, limit in (({}, 1e-12), ({"cost_per_order": 1.0, "cost_per_year_active": 0.5}, 0.004)):
+        settings = estimate_value(posterior, few_customers(), margin=0.3, newcomers=2000, **costs).settings
+        frontier = build_frontier(people, np.zeros(1, dtype=np.int64), margin, settings)
+        for position, one in enumerate(margin):
+            own = frontier.level(0.8, 0, margin)[position]
+            exact = _cohort_levels(people, 0, np.array([one]), (0.8,), settings)[0, 0]
+            assert np.abs(own - exact).mean() <= limit * max(np.abs(exact).mean(), 1.0)
+            np.testing.assert_array_equal(frontier.level(0.8, 0, margin[[position]])[0], own)
+
+
+def test_the_grid_of_margins_does_not_depend_on_who_is_scored():
+    margin = np.random.default_rng(1).uniform(-0.2, 1.0, 500)
+    grid = margin_grid(margin, 100)
+    for one in (*margin[:50], 0.0, 0.29, 1.0, -1.0):
+        own = margin_grid(np.array([one]), 100)
+        assert set(own) <= set(grid) | {-1.0}
+        assert own[0] <= one + 1e-12
+        assert own[-1] >= one - 1e-12
+        assert own[-1] - own[0] <= 0.01 + 1e-12
+
+
+@pytest.mark.parametrize("cost", [0.0, 2.0])
+def test_customers_scored_alone_have_the_room_that_they_have_among_all(cost):
+    """Margins of their own, all different; the attainable scale is frozen."""
+    posterior, everybody = known_posterior(MBG | GG, family="mbgnbd", spread=0.05, draws=60), simulated_summary(1000)
+    margin = np.random.default_rng(2).uniform(0.05, 0.9, 1000)
+    terms = {"cost_per_order": cost, "newcomers": 100, "draws": 60, "attainable_scale": 0.7}
+    together = estimate_value(posterior, everybody, margin=margin, **terms).table[:200]
+    first = summary_of(everybody.table[:200])
+    alone = estimate_value(posterior, first, margin=margin[:200], **terms).table
+    assert together["unrealized_value"].nunique() > 150
+    for name in ("unrealized_value", "gap", "attainable_share"):
+        np.testing.assert_allclose(alone[name], together[name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("horizon", "years"), [("1 year", 1.0), ("18 months", 1.5), ("3 years", 3.0)])
+def test_the_growth_limit_grows_with_the_horizon(horizon, years):
+    value = estimate_value(known_posterior(draws=30), few_customers(), horizon=horizon, growth_cap=0.1, newcomers=20)
+    actual = value.table["actual_value"].to_numpy()
+    assert value.frontier.limit == pytest.approx(0.1 * years * actual.sum(), rel=1e-12)
+    losses = np.array([5.0, -100.0, np.nan, 3.0])
+    assert growth_limit(losses, value.settings) == pytest.approx(0.1 * years * 8.0)
+
+
+def test_gap_and_room_count_only_while_the_customer_is_alive():
+    """Against the mean over draws of an alive customer's distance, written out."""
+    posterior, summary = known_posterior(MBG | GG, family="mbgnbd", draws=80), few_customers()
+    value = estimate_value(posterior, summary, margin=0.3, newcomers=200, attainable_scale=1.0)
+    terms, frontier = value.settings.terms, value.frontier
+
+    def direct(block):
+        kappa = terms.discount + block.rate * block.dropout
+        worth = block.rate * -np.expm1(-kappa * terms.horizon) / kappa * 0.3 * block.mean_spend
+        gap = np.maximum(frontier.level(0.8, 0, np.array([0.3])) - worth, 0.0)
+        return (block.p_alive * gap).mean(axis=1), (block.p_alive * gap * frontier.attainable).mean(axis=1)
+
+    people, customers = population(posterior, None, value.settings.seed), histories(posterior, summary)
+    ((rows, _, (gap, room)),) = stream(people, customers, direct, threads=1)
+    assert value.table["p_alive"].min() < 0.2
+    np.testing.assert_allclose(value.table["gap"].to_numpy()[rows], gap, rtol=1e-12)
+    np.testing.assert_allclose(value.table["unrealized_value"].to_numpy()[rows], room, rtol=1e-12)
 
 
 def test_scale_and_identification_have_their_limits():
@@ -68,6 +130,19 @@ def test_scale_and_identification_have_their_limits():
     assert share_between_cohorts(np.array([1.0, 1.0, 3.0, 3.0]), cohort) == pytest.approx(1.0)
     assert share_between_cohorts(np.array([1.0, 3.0, 1.0, 3.0]), cohort) == pytest.approx(0.0)
     assert share_between_cohorts(np.ones(4), cohort) == 0.0
+
+
+def test_peer_groups_that_differ_are_identified_by_their_share_of_the_variance():
+    theta = MBG | GG
+    thetas = (theta, theta | {"v": 5 * GG["v"]})
+    posterior = known_posterior(*thetas, family="mbgnbd", draws=60)
+    frontier_value = estimate_value(posterior, simulated_summary(200, *thetas, family="mbgnbd"), newcomers=200)
+    table = frontier_value.table
+    means = table.groupby("cohort")["unrealized_value"].transform("mean")
+    expected = means.var(ddof=0) / table["unrealized_value"].var(ddof=0)
+    assert frontier_value.frontier.potential_identified == pytest.approx(expected)
+    assert 0.1 < expected < 1
+    assert frontier_value.frontier.warning is None
 
 
 def test_one_peer_group_identifies_nothing_and_says_so():

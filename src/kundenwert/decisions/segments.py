@@ -13,23 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kundenwert.decisions.losses import FloatArray, Losses, least_risk, risks
+from kundenwert.decisions.losses import FloatArray, Losses
+from kundenwert.decisions.rule import BoolArray, Decision, allowed_labels, decide
 from kundenwert.decisions.states import state_posterior, totals_by_label
-from kundenwert.decisions.thresholds import Marks, Thresholds, derive_marks, derive_price
+from kundenwert.decisions.thresholds import Marks, Thresholds, derive_marks
 from kundenwert.errors import NumericalError, UsageError
-from kundenwert.names import CUSTOMER_COLUMNS, MIGRATOR, SEGMENTS, STATES, Flag, State, Status
+from kundenwert.names import CUSTOMER_COLUMNS, SEGMENTS, STATES, Flag, Status
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
-
-BoolArray = npt.NDArray[np.bool_]
-
-BELOW_ZERO_CERTAINTY = 0.9
-BELOW_ZERO = STATES.index(State.BELOW_ZERO)
-DORMANT = STATES.index(State.DORMANT)
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,7 +120,9 @@ def segment(
     states = state_posterior(people, customers, value, marks, scale, threads=threads, progress=progress)
     if scale != value.frontier.attainable_scale:
         value = _rescaled(value, states.room, scale)
-    decision = _decide(states.probabilities, summary.table["frequency"].to_numpy(), matrix, thresholds, rejection_price)
+    price = thresholds.rejection_price if rejection_price is None and thresholds is not None else rejection_price
+    allowed = allowed_labels(states.probabilities, customers.T, states.cycle)
+    decision = decide(states.probabilities, allowed, matrix, price)
     frozen = Thresholds(marks.valuable, marks.growable, marks.below_zero, decision.price, scale)
     totals = totals_by_label(people, customers, value, decision.labels, threads=threads, progress=progress)
     possible = value.settings.has_costs or bool((value.margin < 0).any())
@@ -133,49 +130,8 @@ def segment(
     return Segments(table, frozen, matrix, value, totals, possible, _notes(value, frozen, decision, possible))
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """Published labels, their risk, and what was noted on the way; all (customer,)."""
-
-    labels: npt.NDArray[np.object_]
-    undecided: BoolArray
-    risk: FloatArray
-    unconfirmed: BoolArray
-    price: float
-
-
-def _decide(
-    probabilities: FloatArray, frequency: FloatArray, losses: Losses, frozen: Thresholds | None, price: float | None
-) -> _Decision:
-    """Bayes rule over the labels that may be published; withheld where the risk exceeds the rejection price.
-
-    `below_zero` may be published only on customers of whom a full purchase cycle has been seen and who, if they are
-    still there at all, are below zero almost surely; `dormant` only on customers who can have gone, for in its place
-    it would be the cheapest label of one-time buyers whom BG/NBD takes to be alive by construction.
-    """
-    risk = risks(probabilities, losses)
-    first, least = least_risk(risk)
-    living = 1.0 - probabilities[:, DORMANT]
-    confirmed = (probabilities[:, BELOW_ZERO] >= BELOW_ZERO_CERTAINTY * living) & (living > 0) & (frequency >= 1)
-    allowed = np.ones(risk.shape, dtype=bool)
-    allowed[:, BELOW_ZERO] = confirmed
-    allowed[:, DORMANT] = probabilities[:, DORMANT] > 0
-    action, least_allowed = least_risk(risk, allowed)
-    if price is None:
-        price = derive_price(least) if frozen is None else frozen.rejection_price
-    undecided = least_allowed > price
-    names = np.array([state.value for state in STATES], dtype=object)
-    return _Decision(
-        labels=np.where(undecided, MIGRATOR, names[action]),
-        undecided=undecided,
-        risk=np.where(undecided, price, least_allowed),
-        unconfirmed=(first == BELOW_ZERO) & ~confirmed,
-        price=price,
-    )
-
-
 def _table(
-    value: Value, summary: pd.DataFrame, probabilities: FloatArray, decision: _Decision, frozen: Thresholds
+    value: Value, summary: pd.DataFrame, probabilities: FloatArray, decision: Decision, frozen: Thresholds
 ) -> pd.DataFrame:
     table = value.table.copy()
     for name in ("frequency", "recency", "T", "monetary_value"):
@@ -199,7 +155,7 @@ def _flags(before: pd.Series, fixable: BoolArray, unconfirmed: BoolArray) -> Ite
         yield [*flags, *more]
 
 
-def _notes(value: Value, frozen: Thresholds, decision: _Decision, possible: bool) -> tuple[str, ...]:
+def _notes(value: Value, frozen: Thresholds, decision: Decision, possible: bool) -> tuple[str, ...]:
     notes = list(value.notes)
     if not possible:
         notes.append("Nobody can be below zero here: no costs were given.")

@@ -29,10 +29,12 @@ class StatePosterior:
     ----------
     probabilities : (customer, state), rows add up to 1.
     room : (customer,) expected unrealized value before the attainable scale, in money.
+    cycle : (customer,) expected time between a living customer's orders, in time units.
     """
 
     probabilities: FloatArray
     room: FloatArray
+    cycle: FloatArray
 
 
 def label_codes(actual: FloatArray, unrealized: FloatArray, marks: Marks) -> IntArray:
@@ -74,29 +76,32 @@ def state_posterior(
     NumericalError : a draw that is not finite, with the ids.
     """
     peers, terms = value.frontier, value.settings.terms
-    codes = peers.margin_codes(value.margin)
     owed = file_cost(terms)
 
-    def reduce(block: Block) -> tuple[FloatArray, FloatArray]:
+    def reduce(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
         contribution = alive_value(block.rate, block.dropout, terms).contribution(
             value.margin[block.rows, None], block.mean_spend, terms
         )
         if not np.isfinite(contribution).all():
             bad = block.rows[~np.isfinite(contribution).all(axis=1)]
             raise NumericalError(f"draws of value are not finite for {customers.first_ids(bad)}.")
-        room = peers.attainable * peers.gap(peers.quantile, block.cohort, codes[block.rows], contribution)
+        room = peers.attainable * peers.gap(peers.quantile, block.cohort, value.margin[block.rows], contribution)
         room *= ~block.structurally_alive[:, None]
         code = label_codes(contribution - owed, scale * room, marks)
         chance = np.stack([(block.p_alive * (code == state)).mean(axis=1) for state in range(len(STATES))], axis=1)
         chance[:, DORMANT] = (1.0 - block.p_alive).mean(axis=1)
-        return chance, (block.p_alive * room).mean(axis=1)
+        # One over the expected rate: the mean of 1/rate does not exist for customers without a repeat purchase.
+        cycle = (block.individual.rate_alive / block.individual.rate_shape).mean(axis=1)
+        return chance, (block.p_alive * room).mean(axis=1), cycle
 
-    found = StatePosterior(np.empty((len(customers), len(STATES))), np.empty(len(customers)))
-    for rows, _, (chance, room) in stream(
+    count = len(customers)
+    found = StatePosterior(np.empty((count, len(STATES))), np.empty(count), np.empty(count))
+    for rows, _, (chance, room, cycle) in stream(
         people, customers, reduce, stage="segments", threads=threads, progress=progress
     ):
         found.probabilities[rows] = chance
         found.room[rows] = room
+        found.cycle[rows] = cycle
     return found
 
 

@@ -23,6 +23,7 @@ BELOW_ZERO_SHARE = 0.02
 REJECTION_FLOOR = 0.35
 REJECTION_QUANTILE = 0.80
 DENSITY_BINS = 2048
+AS_DEEP = 0.10  # places whose density is this close to the lowest are as good
 _NUMBERS = ("valuable", "growable", "below_zero", "rejection_price", "attainable_scale")
 
 
@@ -127,10 +128,11 @@ def share_mark(values: FloatArray, share: float) -> float:
 
 
 def valuable_mark(actual: FloatArray) -> float:
-    """The actual value in the deepest valley of the density between 70 and 90 % of cumulated positive value.
+    """The actual value in a valley of the density between 70 and 90 % of cumulated positive value.
 
     A mark in a dense place flickers: many customers lie close to it. The density is that of asinh(value), in units of
-    a fiftieth of the mean positive value, so that the currency's unit does not matter. Ties go to the one nearest 80 %.
+    a fiftieth of the mean positive value, so that the currency's unit does not matter. Which of several valleys is the
+    deepest is often chance; of all places within a tenth of the lowest density it is the one nearest 80 %.
     """
     high, middle, low = (share_mark(actual, share) for share in VALUABLE_BAND)
     if not math.isfinite(middle) or low == high:
@@ -141,15 +143,18 @@ def valuable_mark(actual: FloatArray) -> float:
     if not inside.any():
         return middle
     lowest = density[inside].min()
-    ties = grid[inside][density[inside] <= lowest * (1 + 1e-9)]
+    ties = grid[inside][density[inside] <= lowest * (1 + AS_DEEP)]
     chosen = ties[np.abs(ties - np.arcsinh(middle / unit)).argmin()]
     return float(np.sinh(chosen) * unit)
 
 
 def _density(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """A Gaussian kernel density on a grid; binned, so that a million customers cost no more than a thousand."""
-    spread = min(values.std(), float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34) or values.std()
-    width = 0.9 * spread * len(values) ** -0.2
+    """A Gaussian kernel density on a grid; binned, so that a million customers cost no more than a thousand.
+
+    The bandwidth comes from the standard deviation and not from the quartiles, which most of a base, its one-time
+    buyers, can have within a hair's breadth: the valleys would then be those of the noise among the others.
+    """
+    width = 0.9 * values.std() * len(values) ** -0.2
     counts, edges = np.histogram(values, DENSITY_BINS)
     step = float(edges[1] - edges[0])
     # Nearly all values may be equal, and a kernel far narrower than a bin underflows to none at all.

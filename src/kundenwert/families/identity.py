@@ -51,28 +51,3 @@ def annuity(rate: FloatArray | float, horizon: FloatArray | float) -> FloatArray
     52.0
     """
     return np.asarray(horizon * phi(rate * np.asarray(horizon)), dtype=np.float64)
-
-
-def discrete_orders(rate: FloatArray, hazard: FloatArray, length: float, periods: int, factor: float) -> FloatArray:
-    """Discounted orders of a living customer where each period's orders are discounted at its end.
-
-    Parameters
-    ----------
-    rate, hazard : lambda and mu per time unit, any shape.
-    length : length of a period in time units.
-    periods : how many.
-    factor : discount factor of one period, in (0, 1].
-
-    Returns
-    -------
-    array of the shape of `rate`
-
-    Examples
-    --------
-    >>> discrete_orders(np.array(2.0), np.array(0.0), 1.0, 3, 1.0).item()
-    6.0
-    """
-    w = hazard * length
-    c = w - np.log(factor)
-    ratio = periods * phi(periods * c) / phi(c)
-    return np.asarray(rate * length * phi(w) * factor * ratio, dtype=np.float64)

@@ -15,8 +15,8 @@ from kundenwert.value.counters import FloatArray, Purpose
 from kundenwert.value.individuals import Block, IntArray
 from kundenwert.value.settings import Terms
 
-PIECE = 4_000_000  # simulated orders held at once for one customer
-ORDERS_LIMIT = 200_000_000  # of one customer in one draw: beyond it the rate is no rate of a person
+PIECE = 1_000_000  # simulated orders of one customer held at once, where the last draw of a piece does not add more
+ORDERS_LIMIT = 1_000_000  # of one customer in one draw: beyond it the rate is no rate of a person
 
 
 @dataclass(frozen=True)

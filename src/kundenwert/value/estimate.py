@@ -75,7 +75,7 @@ def estimate_value(
     horizon : how far ahead value counts.
     discount_rate : effective, per year.
     margin : share of spend that is contribution, from -1 to 1: a number, a column of the summary (`column:NAME`), or
-        (customer,) numbers. Without one, values are revenue and `value_basis` says so.
+        (customer,) numbers. Without one, values are revenue, `value_basis` says so, and costs are refused.
     cost_per_order : money per order, beyond the margin.
     cost_per_year_active, cost_per_year_on_file : money per year, while alive and for the record. Under BG/NBD a
         customer who bought once never dies, so that an active cost manufactures customers below zero.
@@ -158,10 +158,8 @@ def _one_pass(
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[dict[str, FloatArray], Totals]:
-    codes = peers.margin_codes(margins)
-
     def reduce(block: Block) -> _Reduced:
-        return _reduce(block, margins[block.rows, None], codes[block.rows], settings, peers)
+        return _reduce(block, margins[block.rows, None], settings, peers)
 
     columns: dict[str, FloatArray] = {}
     by_cohort = np.zeros((people.draws, len(people.cohorts)))
@@ -176,7 +174,7 @@ def _one_pass(
     return columns, Totals(by_cohort.sum(axis=1), by_cohort, orders, churned)
 
 
-def _reduce(block: Block, margin: FloatArray, codes: IntArray, settings: ValueSettings, peers: Frontier) -> _Reduced:
+def _reduce(block: Block, margin: FloatArray, settings: ValueSettings, peers: Frontier) -> _Reduced:
     terms = settings.terms
     alive = alive_value(block.rate, block.dropout, terms)
     future = simulate_value(block, margin, terms)
@@ -195,7 +193,7 @@ def _reduce(block: Block, margin: FloatArray, codes: IntArray, settings: ValueSe
     contribution = alive.contribution(margin, block.mean_spend, terms)
     proven = ~block.structurally_alive
     for quantile in peers.levels:
-        gap = block.p_alive * peers.gap(quantile, block.cohort, codes, contribution)
+        gap = block.p_alive * peers.gap(quantile, block.cohort, margin[:, 0], contribution)
         columns[f"room_{quantile}"] = proven * (gap @ peers.attainable) / block.shape[1]
         if quantile == peers.quantile:
             columns["gap"] = gap.mean(axis=1)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
 from kundenwert.value.counters import FloatArray
+from kundenwert.value.settings import COSTS_WITHOUT_MARGIN
 
 if TYPE_CHECKING:
     from kundenwert.value.results import Value
@@ -49,7 +50,7 @@ def margins_and_costs(
 
     Raises
     ------
-    UsageError : no such column, another length, or one number for all that cannot be.
+    UsageError : no such column, another length, one number for all that cannot be, or a cost without a margin.
     DataError : values that are missing, infinite or outside the limits, of both columns in one message.
 
     Examples
@@ -58,6 +59,8 @@ def margins_and_costs(
     >>> margins_and_costs("column:share", 20.0, table)
     (array([ 0.3, -0.1]), array([20., 20.]))
     """
+    if margin is None and acquisition_cost is not None:
+        raise UsageError(COSTS_WITHOUT_MARGIN)
     margins, violations = _numbers(1.0 if margin is None else margin, table, _MARGIN)
     costs = None
     if acquisition_cost is not None:

@@ -18,7 +18,7 @@ from kundenwert.value.individuals import SMALLEST_RATE, IntArray, Population, Pr
 from kundenwert.value.settings import ValueSettings
 
 SENSITIVITY = (0.7, 0.8, 0.9)
-MARGIN_BINS = 20
+MARGIN_STEPS = 100  # of the grid to a margin of one, where there are costs
 CHUNK = 64  # parameter draws at once: 64 x 2000 new customers is one megabyte an array
 IDENTIFIED = 0.1
 
@@ -31,7 +31,7 @@ class Frontier:
     ----------
     quantile : of new living customers.
     levels : quantile -> (cohort, margin, draw) value of a new living customer at that quantile, in money.
-    margins : (margin,) margins that `levels` were computed for.
+    margins : (margin,) ascending, what `levels` were computed for; see `margin_grid`.
     attainable : (draw,) attainable share, stratified draws of its prior.
     attainable_scale : factor on all unrealized value that keeps its total below `limit`.
     limit : the most that all unrealized value together may be, in money.
@@ -60,14 +60,29 @@ class Frontier:
             "Peer groups by channel, region or first basket would tell more."
         )
 
-    def margin_codes(self, margin: FloatArray) -> IntArray:
-        """(customer,) the position in `margins` that is nearest to each customer's margin."""
-        middles = (self.margins[1:] + self.margins[:-1]) / 2
-        return np.searchsorted(middles, margin).astype(np.int64)
+    def level(self, quantile: float, cohort: int, margin: FloatArray) -> FloatArray:
+        """(row, draw) value at a quantile for customers of these margins, or (1, draw) where all have the same.
 
-    def gap(self, quantile: float, cohort: int, codes: IntArray, contribution: FloatArray) -> FloatArray:
-        """(row, draw) money by which a living customer falls short of the frontier, at least 0."""
-        return np.asarray(np.maximum(self.levels[quantile][cohort, codes] - contribution, 0.0))
+        Linear between the margins of the grid, which without costs is exact: value is proportional to the margin.
+        """
+        distinct, owner = np.unique(margin, return_inverse=True)
+        upper = np.searchsorted(self.margins, distinct).clip(max=len(self.margins) - 1)
+        lower = np.maximum(upper - 1, 0)
+        width = self.margins[upper] - self.margins[lower]
+        share = np.divide(distinct - self.margins[lower], width, out=np.zeros(len(distinct)), where=width > 0)[:, None]
+        levels = self.levels[quantile][cohort]
+        found = (1.0 - share) * levels[lower] + share * levels[upper]
+        return np.asarray(found if len(distinct) == 1 else found[owner])
+
+    def gap(self, quantile: float, cohort: int, margin: FloatArray, contribution: FloatArray) -> FloatArray:
+        """(row, draw) money by which a living customer falls short of the frontier, at least 0.
+
+        Parameters
+        ----------
+        margin : (row,).
+        contribution : (row, draw) of the living customer.
+        """
+        return np.asarray(np.maximum(self.level(quantile, cohort, margin) - contribution, 0.0))
 
     def __repr__(self) -> str:
         return (
@@ -90,9 +105,14 @@ def build_frontier(
     Parameters
     ----------
     cohorts : (customer,) positions on the cohort axis; levels of absent cohorts stay NaN.
-    margin : (customer,) each distinct value gets levels of its own, more than 20 are binned.
+    margin : (customer,).
+
+    Notes
+    -----
+    A level depends on the posterior, the settings, the seed and the cohort's name, and on no customer: scored alone or
+    with others, in the run that was fitted or with a saved one, a customer is held against the same mark.
     """
-    margins = representative_margins(margin)
+    margins = margin_grid(margin, MARGIN_STEPS if settings.has_costs else 1)
     quantiles = tuple(sorted({*SENSITIVITY, settings.frontier}))
     present = np.unique(cohorts).tolist()
     levels = {q: np.full((len(people.cohorts), len(margins), people.draws), np.nan) for q in quantiles}
@@ -113,12 +133,18 @@ def build_frontier(
     )
 
 
-def representative_margins(margin: FloatArray) -> FloatArray:
-    """(margin,) ascending: the distinct margins, or the means of 20 equally large groups of them."""
-    distinct = np.unique(margin)
-    if len(distinct) <= MARGIN_BINS:
-        return distinct
-    return np.unique([group.mean() for group in np.array_split(np.sort(margin), MARGIN_BINS)])
+def margin_grid(margin: FloatArray, steps: int) -> FloatArray:
+    """(margin,) ascending: the points of a grid with so many steps to 1 between which the margins lie.
+
+    The grid is the same for every base; only points that nobody needs are left out.
+
+    Examples
+    --------
+    >>> margin_grid(np.array([0.3, 0.42, 0.3]), 20).tolist()
+    [0.3, 0.4, 0.45]
+    """
+    scaled = np.unique(margin) * steps
+    return np.unique([np.floor(scaled), np.ceil(scaled)]) / steps
 
 
 def attainable_share(draws: int, shapes: tuple[float, float], seed: int) -> FloatArray:

@@ -9,6 +9,10 @@ from kundenwert.units import Currency, DiscountRate, Horizon, TimeUnit, rate_per
 from kundenwert.value.counters import check_seed
 
 FRONTIER_LIMIT = 0.9
+COSTS_WITHOUT_MARGIN = (
+    "costs need a margin: revenue less costs is neither revenue nor contribution. Say which share of spend is "
+    "contribution, margin=0.30, or margin=1.0 where the amounts are contribution already."
+)
 ValueBasis = Literal["revenue", "contribution"]
 
 
@@ -41,7 +45,7 @@ class ValueSettings:
     horizon : how far ahead value counts.
     discount_rate : per year.
     margin : share of spend that is contribution; None where each customer has an own one.
-    value_basis : "revenue" where no margin was given, so that nobody takes the figures for profit.
+    value_basis : "revenue" where no margin was given, so that nobody takes the figures for profit; then without costs.
     cost_per_order : money per order, variable costs that the margin does not hold.
     cost_per_year_active : money per year while the customer is alive.
     cost_per_year_on_file : money per year for keeping the record, alive or not.
@@ -95,6 +99,8 @@ class ValueSettings:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)!r}.")
         if not all(math.isfinite(shape) and shape > 0 for shape in self.attainable):
             raise UsageError(f"attainable {self.attainable!r} must hold the two positive shapes of a Beta prior.")
+        if self.value_basis == "revenue" and self.has_costs:
+            raise UsageError(COSTS_WITHOUT_MARGIN)
         check_seed(self.seed)
 
     @property

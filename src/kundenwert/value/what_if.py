@@ -55,8 +55,9 @@ def change_settings(value: Value, posterior: "Posterior", summary: "CustomerSumm
 
     Returns
     -------
-    One record a setting. The ratio to the present setting is taken over the same 200 parameter draws, so that it is
-    nearly free of Monte Carlo noise, and applied to the base's value.
+    One record a setting. The difference to the present setting is taken over the same 200 parameter draws, so that
+    most of the Monte Carlo noise cancels, and added to the base's value. Not the ratio: costs can bring a base near
+    zero, where a ratio of two totals has any size and sign.
     """
     settings = value.settings
     changes = [_Change(settings.terms)]
@@ -72,7 +73,7 @@ def change_settings(value: Value, posterior: "Posterior", summary: "CustomerSumm
     people = population(posterior, min(DRAWS, settings.draws), settings.seed)
     totals = np.sum([found for _, _, found in stream(people, histories(posterior, summary), reduce)], axis=0)
     base = float(np.nansum(value.table["actual_value"]))
-    others = (totals / totals[0] * base if totals[0] else totals).tolist()[1:]
+    others = (base + (totals[1:] - totals[0])).tolist()
     named = [
         ("value.horizon", *map(str, HORIZONS)),
         ("value.discount_rate", *(f"{rate.per_year:.0%}" for rate in DISCOUNT_RATES)),
