@@ -4,6 +4,7 @@ import sys
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kundenwert.customers.sources import read
@@ -20,8 +21,9 @@ def test_a_missing_file_names_the_nearest(tmp_path):
 
 
 def test_a_glob_without_files_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
-        read("*.parquet", **COLUMNS, base_dir=tmp_path)
+    for pattern in ("*.parquet", "*.csv"):
+        with pytest.raises(DataError, match=r"no file matches\. Looked for .*/\*\."):
+            read(pattern, **COLUMNS, base_dir=tmp_path)
 
 
 def test_paths_are_relative_to_the_base_folder(tmp_path, monkeypatch):
@@ -55,6 +57,15 @@ def test_a_damaged_csv_file_is_an_error_of_the_data(tmp_path):
         read("orders.csv", **COLUMNS, base_dir=tmp_path)
 
 
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, lambda f: pa.Table.from_arrays([pa.array(f.iloc[:, i]) for i in range(4)], names=list(f))]
+)
+def test_frames_with_repeated_column_names_are_an_error_of_the_data(wrap):
+    frame = pd.DataFrame([[1, "1997-01-01", 5.0, 6.0]], columns=["customer_id", "date", "spend", "spend"])
+    with pytest.raises(DataError, match="column names repeat: 'spend' 2 times"):
+        read(wrap(frame), **COLUMNS)
+
+
 def test_what_is_no_frame_is_refused():
     with pytest.raises(UsageError, match="a dict is not a transaction log"):
         read({"customer_id": [1]}, **COLUMNS)
@@ -62,7 +73,8 @@ def test_what_is_no_frame_is_refused():
 
 @pytest.mark.parametrize("address", ["duckdb://", "duckdb://shop.duckdb", "duckdb://shop.duckdb?view=orders"])
 def test_a_database_address_needs_file_and_table(address):
-    with pytest.raises(UsageError, match=r"Write duckdb://FILE\?table=T"):
+    # An address is the content of a spec: exit code 3.
+    with pytest.raises(DataError, match=r"does not name a table\. Write duckdb://FILE\?table=T"):
         read(address, **COLUMNS)
 
 

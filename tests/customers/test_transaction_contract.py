@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from kundenwert.customers.holdout import split
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import summarize
 from kundenwert.customers.transactions import Transactions, parse_day
@@ -147,6 +148,8 @@ def test_exact_duplicates_zeros_and_refunds_are_counted():
     )
     counts = read(log, **COLUMNS).counts
     assert counts == {"rows_read": 5, "exact_duplicates": 1, "zero_spend_rows": 1, "refunds": 1}
+    # Of customer, time and amount: what else a row says makes no difference.
+    assert read(log.assign(item=range(5)), **COLUMNS).counts == counts
 
 
 def test_nothing_before_the_end_of_observation_is_refused():
@@ -174,3 +177,11 @@ def test_days_are_read(value):
 def test_other_days_are_refused(value):
     with pytest.raises(UsageError, match=r"end .* is not a day"):
         parse_day(value, "end")
+
+
+@pytest.mark.parametrize("value", ["9999-12-31", "1899-12-31", dt.date(2101, 1, 1), pd.Timestamp("2101-01-01")])
+def test_days_that_are_placeholders_are_refused(value):
+    with pytest.raises(UsageError, match=r"observation_end \d{4}-\d{2}-\d{2} lies outside 1900 to 2100"):
+        split(_log(), value, **COLUMNS)
+    with pytest.raises(UsageError, match="end is missing"):
+        parse_day(pd.NaT, "end")

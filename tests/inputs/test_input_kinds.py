@@ -15,6 +15,7 @@ from kundenwert.customers.examples import cdnow_sample
 from kundenwert.customers.holdout import hold_out
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import summarize
+from kundenwert.errors import DataError
 
 COLUMNS = {"customer": "customer_id", "time": "date", "amount": "spend"}
 
@@ -168,6 +169,51 @@ def test_ids_keep_their_type(ids, kind):
     table = summarize(orders, **COLUMNS).table
     assert table["customer_id"].dtype == pd.Series([], dtype=kind).dtype
     assert table["first_amount"].tolist() == [1.0, 2.0, 3.0]
+
+
+def _coded(texts: pd.DataFrame) -> dict[str, object]:
+    """The same log with ids, cohorts and days as categories, whose order is not that of the text."""
+    coded = texts.assign(**{c: pd.Categorical(texts[c], categories=texts[c].unique()) for c in ("customer_id", "date")})
+    arrow = pa.Table.from_pandas(coded, preserve_index=False)
+    ids = pl.Enum(list(texts["customer_id"].unique()))
+    frame = pl.from_pandas(texts)
+    enum = ", ".join(f"'{i}'" for i in texts["customer_id"].unique())
+    relation = duckdb.connect().from_arrow(pa.Table.from_pandas(texts, preserve_index=False))
+    return {
+        "pandas": coded,
+        "Arrow dictionary": arrow,
+        "polars Categorical": frame.with_columns(pl.col("customer_id", "date").cast(pl.Categorical)),
+        "polars Enum": frame.with_columns(pl.col("customer_id").cast(ids)),
+        "polars lazy Categorical": frame.lazy().with_columns(pl.col("customer_id", "channel").cast(pl.Categorical)),
+        "polars lazy Enum": frame.lazy().with_columns(pl.col("customer_id").cast(ids)),
+        "DuckDB ENUM": relation.project(f"* REPLACE (customer_id::ENUM({enum}) AS customer_id)"),
+    }
+
+
+CODED = pd.DataFrame(
+    {
+        "customer_id": ["z", "m", "a", "z", "10", "9"],
+        "date": ["2024-02-01", "2024-01-01", "2024-01-05", "2024-03-01", "2024-01-01", "2024-01-01"],
+        "spend": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        "channel": ["web", "shop", "web", "web", "shop", "web"],
+    }
+)
+
+
+@pytest.mark.parametrize("kind", list(_coded(CODED)))
+def test_categories_become_text_in_the_order_of_text(kind):
+    how = {**COLUMNS, "cohort": "column:channel"}
+    expected = summarize(CODED, **how).table
+    assert expected["customer_id"].tolist() == ["10", "9", "a", "m", "z"]
+    pd.testing.assert_frame_equal(summarize(_coded(CODED)[kind], **how).table, expected)
+
+
+def test_missing_ids_among_categories_are_found_and_numbers_stay_whole():
+    log = CODED.assign(customer_id=pd.Categorical([3, 1, 2, None, 1, 2]))
+    with pytest.raises(DataError, match="1 row: the customer is missing"):
+        read(log, **COLUMNS)
+    assert summarize(log.dropna(), **COLUMNS).table["customer_id"].tolist() == ["1", "2", "3"]
+    assert summarize(pa.Table.from_pandas(log.dropna()), **COLUMNS).table["customer_id"].tolist() == ["1", "2", "3"]
 
 
 def test_ids_of_mixed_types_have_an_order():

@@ -5,7 +5,6 @@ data (DuckDB for files) then runs everything after it. Narwhals has no date arit
 on every lazy engine, so the day is made here and nowhere else.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,15 @@ import pandas as pd
 
 from kundenwert.customers import examples
 from kundenwert.customers.cohorts import COLUMN
-from kundenwert.customers.parsing import MISSING, NOT_FINITE, READ, RawColumn, literal, parsed_sql, quote
-from kundenwert.customers.transactions import Transactions, check_contract
+from kundenwert.customers.csv_files import is_csv, rejected_lines
+from kundenwert.customers.files import connect, open_database, open_file, unreadable
+from kundenwert.customers.parsing import MISSING, NOT_FINITE, READ, RawColumn, parsed_sql, quote
+from kundenwert.customers.transactions import Transactions, category_texts, check_contract, wrap_frame
 from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
 from kundenwert.names import SUMMARY_TABLE
 from kundenwert.units import Currency
 
-_CSV = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".txt")
-_PARQUET = (".parquet", ".pq")
+type _Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,15 @@ def read(
     cohort_column = cohort.removeprefix(COLUMN) if cohort and cohort.startswith(COLUMN) else None
     carry = (carry,) if isinstance(carry, str) else carry
     columns = _Columns(customer, time, amount, cohort_column, currency_column, tuple(dict.fromkeys(carry)))
-    where, opened = _open(source, Path(base_dir) if base_dir is not None else Path())
-    _check_columns(opened.collect_schema().names(), columns, where)
-    staged = _stage(opened, columns, zone)
-    if isinstance(source, str | Path) and str(source).lower().endswith(_CSV):
+    where, present, opened = _open(source, Path(base_dir) if base_dir is not None else Path(), columns)
+    _check_columns(present, columns, where)
+    staged, lost = _stage(_without_categories(opened, columns), columns, zone), []
+    if isinstance(source, str | Path) and is_csv(source):
         staged = _stored(staged, where)
-    return check_contract(staged, where=where, currency=code, cohort_column=cohort_column, carried=columns.carried)
+        lost = rejected_lines(staged.to_native(), source)
+    return check_contract(
+        staged, where=where, currency=code, cohort_column=cohort_column, carried=columns.carried, lost=lost
+    )
 
 
 def _check_zone(name: str) -> str:
@@ -154,22 +157,41 @@ def _check_columns(present: Sequence[str], columns: _Columns, where: str) -> Non
         raise DataError(where, violations)
 
 
-def _open(source: Any, base: Path) -> tuple[str, nw.DataFrame[Any] | nw.LazyFrame[Any]]:
-    """The source's name for messages, and the source as a Narwhals frame."""
-    if isinstance(source, str) and source.startswith("example:"):
-        return source, nw.from_native(examples.load(_example_name(source)))
-    if isinstance(source, str) and source.startswith("duckdb://"):
-        return source, _open_database(source, base)
+def _open(source: Any, base: Path, columns: _Columns) -> tuple[str, Sequence[str], _Frame]:
+    """The source's name for messages, its column names, and the source as a Narwhals frame."""
     if isinstance(source, str | Path):
-        return str(source), _open_file(str(source), base)
+        where, text = str(source), str(source)
+        if text.startswith("example:"):
+            return where, *_wrapped(examples.load(_example_name(text)), where)
+        if text.startswith("duckdb://"):
+            return where, *_wrapped(open_database(text, base), where)
+        names, relation = open_file(text, base, columns.needed)
+        return where, names, nw.from_native(relation)
     try:
-        frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(source)
+        return "orders", *_wrapped(source, "orders")
     except TypeError:
         raise UsageError(
             f"a {type(source).__name__} is not a transaction log. Give a path, 'duckdb://FILE?table=T', "
             "'example:cdnow', or a pandas, polars, Arrow or DuckDB frame."
         ) from None
-    return "orders", frame
+
+
+def _wrapped(native: Any, where: str) -> tuple[Sequence[str], _Frame]:
+    frame = wrap_frame(native, where)
+    return frame.collect_schema().names(), frame
+
+
+def _without_categories(frame: _Frame, columns: _Columns) -> _Frame:
+    """Categories as text on every engine: each has its own order of them, and none is the order of the text."""
+    schema = frame.collect_schema()
+    coded = [name for name in columns.needed if isinstance(schema[name], nw.Categorical | nw.Enum)]
+    if not coded:
+        return frame
+    if isinstance(frame, nw.DataFrame) and frame.implementation.is_pandas():
+        native = frame.to_native()
+        text: _Frame = nw.from_native(native.assign(**{name: category_texts(native[name]) for name in coded}))
+        return text
+    return frame.with_columns(*(nw.col(name).cast(nw.String) for name in coded))
 
 
 def _example_name(source: str) -> str:
@@ -181,78 +203,7 @@ def _example_name(source: str) -> str:
     return name
 
 
-def _connect() -> Any:
-    # pyarrow.compute first: imported after duckdb it changes the order of module teardown, and DuckDB 2.0 then prints
-    # leak notes of its binding when the interpreter exits.
-    import pyarrow.compute  # noqa: F401
-    import duckdb  # isort: skip
-
-    connection = duckdb.connect()
-    # By default DuckDB would spill into a folder in the caller's working directory.
-    connection.execute(f"SET temp_directory = {literal(tempfile.gettempdir())}")
-    return connection
-
-
-def _open_file(source: str, base: Path) -> nw.LazyFrame[Any]:
-    import duckdb
-
-    if "://" in source:
-        known = "Use a path, a glob, 'duckdb://FILE?table=T', or 'example:cdnow'."
-        raise DataError(source, [Violation("this kind of source cannot be read", remedy=known)])
-    path, name = base / source, source.lower()
-    if name.endswith(_PARQUET):
-        call = f"read_parquet({literal(str(path))}, union_by_name = true)"
-    elif name.endswith(_CSV):
-        # All text: a cast inside the reader would stop at the first bad row, and nobody could list the others.
-        call = f"read_csv({literal(str(path))}, all_varchar = true, header = true, union_by_name = true)"
-    else:
-        remedy = f"Known endings: {', '.join((*_CSV, *_PARQUET))}."
-        raise DataError(source, [Violation("the file's ending does not say what it holds", remedy=remedy)])
-    if not any(c in source for c in "*?[") and not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        remedy = f"Looked for {path}.{did_you_mean(path.name, siblings)}"
-        raise DataError(source, [Violation("the file does not exist", remedy=remedy)])
-    connection = _connect()
-    try:
-        frame: nw.LazyFrame[Any] = nw.from_native(connection.sql(f"SELECT * FROM {call}"))
-        return frame
-    except duckdb.Error as error:
-        connection.close()
-        raise DataError(source, [Violation(f"the file cannot be read: {_first_line(error)}")]) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".")
-
-
-def _open_database(source: str, base: Path) -> nw.LazyFrame[Any]:
-    import duckdb
-
-    location, _, query = source.removeprefix("duckdb://").partition("?")
-    key, _, table = query.partition("=")
-    if not location or key != "table" or not table:
-        raise UsageError(f"{source!r} does not name a table. Write duckdb://FILE?table=T.")
-    path = base / location
-    if not path.is_file():
-        raise DataError(source, [Violation("the file does not exist", remedy=f"Looked for {path}.")])
-    connection = _connect()
-    try:
-        connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
-        name = ".".join(quote(part) for part in ("source", *table.split(".")))
-        frame: nw.LazyFrame[Any] = nw.from_native(connection.sql(f"SELECT * FROM {name}"))
-        return frame
-    except duckdb.CatalogException as error:
-        query = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'source' ORDER BY 1"
-        tables = [row[0] for row in connection.execute(query).fetchall()]
-        connection.close()
-        remedy = f"{did_you_mean(table, tables)} It has: {', '.join(tables) or 'none'}.".strip()
-        raise DataError(source, [Violation(f"table {table!r} is missing", remedy=remedy)]) from error
-    except duckdb.Error as error:
-        connection.close()
-        raise DataError(source, [Violation(f"the database cannot be read: {_first_line(error)}")]) from error
-
-
-def _stage(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], columns: _Columns, zone: str) -> nw.LazyFrame[Any]:
+def _stage(frame: _Frame, columns: _Columns, zone: str) -> nw.LazyFrame[Any]:
     """The columns that `check_contract` takes, lazily where possible."""
     if isinstance(frame, nw.DataFrame):
         return _stage_eager(frame, columns, zone)
@@ -289,7 +240,7 @@ def _stored(staged: nw.LazyFrame[Any], where: str) -> nw.LazyFrame[Any]:
     try:
         relation.create("staged")
     except duckdb.Error as error:
-        raise DataError(where, [Violation(f"the file cannot be read: {_first_line(error)}")]) from error
+        raise unreadable(where, error) from error
     stored: nw.LazyFrame[Any] = nw.from_native(relation.query("unused", "SELECT * FROM staged"))
     return stored
 
@@ -321,15 +272,13 @@ def _stage_eager(frame: nw.DataFrame[Any], columns: _Columns, zone: str) -> nw.L
     if not (frame.implementation.is_pandas() or frame.implementation.is_polars() or frame.implementation.is_pyarrow()):
         frame = nw.from_native(frame.to_arrow())
     raw = pa.table({name: _to_arrow(frame[name]) for name in dict.fromkeys((columns.time, *columns.numbers.values()))})
-    connection = _connect()
+    connection = connect()
     try:
         relation = connection.from_arrow(raw)
         parsed = relation.project(_parsed(relation, columns, zone)).to_arrow_table()
     finally:
         connection.close()
     kept = frame.select(*(nw.col(column).alias(name) for name, column in columns.kept.items()))
-    if isinstance(kept.schema["customer_id"], nw.Categorical | nw.Enum):
-        kept = kept.with_columns(nw.col("customer_id").cast(nw.String))
     native = [_from_arrow(parsed[name], name, kept) for name in parsed.column_names]
     return kept.with_columns(*native).lazy()
 

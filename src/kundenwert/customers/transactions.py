@@ -1,7 +1,7 @@
 """The canonical transaction log and its contract: every broken rule is found before the first one is reported."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,8 @@ class Transactions:
     frame : (row,) `customer_id` (the input's type), `day` (date in the business time zone), `amount` (Float64), and
         `cohort` and the `carried` columns (Float64) where such were named; lazy, run by whatever engine holds it.
     currency : of the amounts, where known.
-    counts : `rows_read`, `exact_duplicates`, `zero_spend_rows`, `refunds`.
+    counts : `rows_read`, `exact_duplicates` (rows equal to an earlier one in customer, time and amount as they are
+        written, whatever their other columns hold), `zero_spend_rows`, `refunds`.
     first_day, last_day : of the log.
     where : the source as a person names it, for messages.
     cohort_column : the input's column that `cohort` was read from.
@@ -49,19 +50,48 @@ class Transactions:
 
 
 def parse_day(value: dt.date | str, what: str) -> dt.date:
-    """A calendar day from a date, a datetime or ISO text; anything else is a `UsageError`.
+    """A calendar day from 1900 to 2100, of a date, a datetime or ISO text; anything else is a `UsageError`.
 
     >>> parse_day("1997-09-30", "observation_end")
     datetime.date(1997, 9, 30)
     """
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
     try:
-        return dt.date.fromisoformat(value)
+        if isinstance(value, dt.datetime):
+            day = value.date()
+        else:
+            day = value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
     except (TypeError, ValueError):
         raise UsageError(f"{what} {value!r} is not a day. Write it as 1997-09-30.") from None
+    if pd.isna(day):  # pandas' missing time is a datetime
+        raise UsageError(f"{what} is missing.")
+    if not EARLIEST <= day <= LATEST:
+        raise UsageError(
+            f"{what} {day} lies outside {EARLIEST.year} to {LATEST.year}: a placeholder, or a typing error."
+        )
+    return day
+
+
+def wrap_frame(native: Any, where: str) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+    """Any frame that Narwhals takes; `TypeError` for what is none, `DataError` where column names repeat."""
+    try:
+        frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(native)
+        frame.collect_schema()
+    except nw.exceptions.DuplicateError as error:
+        twice = ", ".join(line.removeprefix("- ") for line in str(error).splitlines()[1:])
+        remedy = "Rename all but one, or drop them."
+        raise DataError(where, [Violation(f"column names repeat: {twice}", remedy=remedy)]) from None
+    return frame
+
+
+def category_texts(series: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A pandas column of categories as text, missing values kept.
+
+    >>> category_texts(pd.Series([2, None], dtype="category")).iloc[0]
+    '2'
+    """
+    # A cast would make "2.0" of 2, because pandas turns whole numbers into floats where one is missing.
+    texts = series.map(str, na_action="ignore")
+    return texts.astype(texts.cat.categories.dtype) if isinstance(texts.dtype, pd.CategoricalDtype) else texts
 
 
 def to_pandas(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
@@ -93,6 +123,7 @@ def check_contract(
     currency: Currency | None,
     cohort_column: str | None,
     carried: Mapping[str, str],
+    lost: Sequence[Violation] = (),
 ) -> Transactions:
     """Hold a staged log against the contract.
 
@@ -104,6 +135,7 @@ def check_contract(
     currency : of the amounts; None where unknown or where a column holds it.
     cohort_column : the input's name of the column `cohort`.
     carried : carried column -> the input's name of it.
+    lost : what the reader found before: lines of which it could not make rows.
 
     Raises
     ------
@@ -113,9 +145,11 @@ def check_contract(
     tests = _broken(staged, carried)
     facts = _facts(staged, tests)
     if facts["rows"] == 0:
-        raise DataError(where, [Violation("the input has no rows", remedy="Check the source and its filters.")])
+        none = Violation("the input has no rows", remedy="Check the source and its filters.")
+        raise DataError(where, lost or [none])
     rules = (*_RULES, *_carried_rules(carried))
-    violations = [
+    violations = [*lost]
+    violations += [
         _violation(staged.filter(tests[rule.name]), rule, int(facts[rule.name])) for rule in rules if facts[rule.name]
     ]
     if "currency" in staged.collect_schema().names():
