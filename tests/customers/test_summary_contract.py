@@ -41,6 +41,37 @@ def test_the_customer_may_be_the_index_or_the_row_number():
     assert as_summary(indexed.reset_index(drop=True), time_unit="week").table["customer_id"].tolist() == [0, 1, 2]
 
 
+def test_an_index_without_a_name_holds_ids_where_it_is_more_than_row_numbers():
+    unnamed = _frame().set_index("customer_id").rename_axis(None)
+    assert as_summary(unnamed, time_unit="week").table["customer_id"].tolist() == ["a", "b", "c"]
+    assert as_summary(unnamed.assign(customer_id=[3, 2, 1]), time_unit="week").table["customer_id"].tolist() == [
+        1,
+        2,
+        3,
+    ]
+    levels = _frame().set_index(["customer_id", "T"], drop=False).drop(columns="customer_id")
+    with pytest.raises(DataError, match=r"several levels\. Make the level with the customers a column customer_id"):
+        as_summary(levels, time_unit="week")
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, pl.from_pandas, lambda f: pl.from_pandas(f).lazy()])
+def test_ids_that_are_categories_become_text_in_the_order_of_text(wrap):
+    frame = _frame().assign(customer_id=pd.Categorical(["c", "a", "b"], categories=["c", "b", "a"]))
+    assert as_summary(wrap(frame), time_unit="week").table["customer_id"].tolist() == ["a", "b", "c"]
+
+
+def test_repeated_column_names_are_refused():
+    twice = pd.concat([_frame(), _frame()[["T"]]], axis=1)
+    with pytest.raises(DataError, match="column names repeat: 'T' 2 times"):
+        as_summary(twice, time_unit="week")
+
+
+def test_more_purchases_than_days_are_let_through():
+    """A simulation in continuous time may have them."""
+    busy = _frame(spend_days=[40, 0, 0]).assign(frequency=[40, 0, 1], recency=[0.5, 0.0, 5.0])
+    assert as_summary(busy, time_unit="day").table["frequency"].tolist() == [0, 1, 40]
+
+
 def test_cohorts_and_further_columns_stay_and_the_input_too():
     frame = _frame(cohort=["x", "y", "y"], margin=[0.1, 0.2, 0.3])
     kept = frame.copy(deep=True)
@@ -68,8 +99,9 @@ def test_our_own_table_comes_back_as_it_was():
         ({"frequency": [2.5, 0, 1]}, "frequency is not a whole number", ["c"]),
         ({"monetary_value": [22.0, 3.0, 0.0]}, "frequency is 0 and monetary_value is not", ["a"]),
         ({"monetary_value": ["22", "zero", "0"]}, "monetary_value is missing, not a number or not finite", ["a"]),
-        ({"customer_id": ["c", "a", "c"]}, "customer_id occurs more than once", ["c", "c"]),
-        ({"customer_id": ["c", None, "b"]}, "customer_id is missing", None),
+        ({"customer_id": ["c", "a", "c"]}, "customer_id occurs more than once", ["c"]),
+        ({"customer_id": ["c", None, "b"]}, "customer_id is missing", []),
+        ({"recency": [0.0, 0.0, 5.0]}, "frequency is not 0 and recency is", ["c"]),
         ({"cohort": ["x", None, "x"]}, "cohort is missing", ["a"]),
         ({"spend_days": [3, 0, 0]}, "spend_days is not a whole number up to frequency", ["c"]),
         ({"spend_days": [0, 0, 0]}, "one of spend_days and monetary_value is 0 and the other is not", ["c"]),
@@ -80,8 +112,8 @@ def test_each_broken_rule(columns, rule, ids):
         as_summary(_frame().assign(**columns), time_unit="week")
     (violation,) = caught.value.violations
     assert violation.rule == rule
-    if ids is not None:
-        assert violation.ids == ids
+    assert list(violation.ids) == ids
+    assert str(violation).startswith("1 customer: " if ids else "1 row: ")
 
 
 def test_broken_rules_come_together():

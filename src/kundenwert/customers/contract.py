@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.customers.cohorts import ALL
+from kundenwert.customers.transactions import category_texts, wrap_frame
 from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation, did_you_mean
 from kundenwert.names import SUMMARY_TABLE
 
@@ -42,20 +43,32 @@ def check_summary(frame: Any) -> pd.DataFrame:
 
 
 def _with_ids(frame: Any) -> pd.DataFrame:
+    try:
+        taken = wrap_frame(frame, _WHERE)
+    except TypeError:
+        raise UsageError(f"a {type(frame).__name__} is not a customer summary. Give a frame.") from None
     if isinstance(frame, pd.DataFrame):
-        # lifetimes hands its summaries out with the customer as a named index.
-        indexed = "customer_id" not in frame and frame.index.name is not None
-        table = frame.rename_axis("customer_id").reset_index() if indexed else frame.reset_index(drop=True)
+        table = _index_as_ids(frame)
     else:
-        try:
-            taken: Any = nw.from_native(frame)
-        except TypeError:
-            raise UsageError(f"a {type(frame).__name__} is not a customer summary. Give a frame.") from None
         eager = taken.collect() if isinstance(taken, nw.LazyFrame) else taken
         table = eager.to_arrow().to_pandas()
     if "customer_id" not in table:
         table = table.assign(customer_id=np.arange(len(table)))
+    if isinstance(table["customer_id"].dtype, pd.CategoricalDtype):
+        table = table.assign(customer_id=category_texts(table["customer_id"]))
     return table
+
+
+def _index_as_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """The index as `customer_id` where no column is: lifetimes hands its summaries out like this."""
+    if "customer_id" in frame:
+        return frame.reset_index(drop=True)
+    if isinstance(frame.index, pd.MultiIndex):
+        remedy = "Make the level with the customers a column customer_id."
+        raise DataError(_WHERE, [Violation("the index has several levels", remedy=remedy)])
+    if frame.index.name is None and isinstance(frame.index, pd.RangeIndex):
+        return frame.reset_index(drop=True)
+    return frame.rename_axis("customer_id").reset_index()
 
 
 def _numeric(table: pd.DataFrame) -> list[str]:
@@ -66,7 +79,7 @@ def _violations(table: pd.DataFrame, numbers: dict[str, "pd.Series[float]"]) -> 
     x, t_x, T, z = (numbers[name] for name in REQUIRED)
     ids = table["customer_id"]
     broken: list[tuple[Any, str, str]] = [
-        (ids.isna(), "customer_id is missing", "Give each customer an id."),
+        (ids.isna(), "customer_id is missing", "Give each row an id."),
         (ids.duplicated(keep=False) & ids.notna(), "customer_id occurs more than once", "Keep one row a customer."),
     ]
     for name, value in numbers.items():
@@ -78,6 +91,8 @@ def _violations(table: pd.DataFrame, numbers: dict[str, "pd.Series[float]"]) -> 
         (np.isfinite(x) & (x != np.floor(x)), "frequency is not a whole number", "It counts repeat purchase days."),
         (t_x > T, "recency is greater than T", remedy),
         ((x == 0) & (t_x > 0), "frequency is 0 and recency is not", "Recency is the time of the last repeat purchase."),
+        # More repeat purchases than days up to the last one are let through: continuous time has no such bound.
+        ((x > 0) & (t_x == 0), "frequency is not 0 and recency is", "Purchases on the first day are one purchase."),
         (
             (x == 0) & (z > 0),
             "frequency is 0 and monetary_value is not",
@@ -91,11 +106,14 @@ def _violations(table: pd.DataFrame, numbers: dict[str, "pd.Series[float]"]) -> 
         broken.append(((n > 0) != (z > 0), "one of spend_days and monetary_value is 0 and the other is not", fix))
     if "cohort" in table:
         broken.append((table["cohort"].isna(), "cohort is missing", "Fill it in, or leave the column out."))
-    return [
-        Violation(rule, int(rows.sum()), ids[rows].head(FIRST_IDS + 1).tolist(), fix)
-        for rows, rule, fix in broken
-        if rows.any()
-    ]
+    return [_violation(ids[rows], rule, fix) for rows, rule, fix in broken if rows.any()]
+
+
+def _violation(ids: "pd.Series[Any]", rule: str, fix: str) -> Violation:
+    known = ids.dropna().drop_duplicates()
+    if known.empty:
+        return Violation(rule, len(ids), remedy=fix)
+    return Violation(rule, len(known), known.head(FIRST_IDS + 1).tolist(), fix, "customer")
 
 
 def _completed(table: pd.DataFrame) -> pd.DataFrame:
