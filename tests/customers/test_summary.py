@@ -66,6 +66,13 @@ def test_observation_may_end_after_the_log():
     assert summarize(ORDERS, **COLUMNS, observation_end="1997-03-08").table["T"].tolist() == [5.0, 66 / 7]
 
 
+def test_a_log_that_ends_well_before_its_observation_is_noted():
+    assert summarize(ORDERS, **COLUMNS, observation_end="1997-03-08").notes == ()
+    assert summarize(ORDERS, **COLUMNS, observation_end="1997-03-09").notes == (
+        "the log ends on 1997-03-01, 8 days before observation_end 1997-03-09: silence in them was not observed",
+    )
+
+
 def test_it_says_what_it_is():
     summary = summarize(ORDERS, **COLUMNS, currency="USD")
     assert repr(summary) == (

@@ -19,6 +19,9 @@ from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation
 from kundenwert.names import SUMMARY_TABLE
 from kundenwert.units import Currency, TimeUnit
 
+_NO_NEWS_DAYS = 7
+"""A log may end this long before its observation without a word: a shop can have a week without an order."""
+
 
 @dataclass(frozen=True, repr=False)
 class CustomerSummary:
@@ -36,7 +39,7 @@ class CustomerSummary:
     observation_end : last day that was observed, where known.
     currency : of the money columns, where known.
     counts : rows read, merged, cut, and so on; see `summarize`.
-    notes : one sentence for each automatic choice (cohorts that were merged).
+    notes : one sentence for each automatic choice (cohorts that were merged), and one where the log ends early.
     """
 
     table: pd.DataFrame
@@ -92,7 +95,8 @@ def summarize(
 
     Purchases of one day are one purchase. A refund (an amount below 0) nets against the customer's latest purchase
     day not after it, an excess against earlier days; it never changes timing. A day whose net is not positive keeps
-    its time and leaves the spend average, and so does an order of 0. Exact duplicates are counted and kept.
+    its time and leaves the spend average, and so does an order of 0. Exact duplicates (rows equal in customer, time
+    and amount) are counted and kept.
 
     Parameters
     ----------
@@ -101,7 +105,8 @@ def summarize(
         the value on the day of the first purchase.
     carry : columns of numbers that say something about the customer, such as a margin: the value that all purchases up
         to `observation_end` agree on. With `Transactions` they are those that `read` was told to carry.
-    observation_end : last day that counts; later rows are cut. Default: the day of the newest transaction.
+    observation_end : last day that counts; later rows are cut. Default: the day of the newest transaction. More than
+        a week after that day it is noted: whether customers were silent since, nobody has seen.
     time_unit : `day | week | month | year`, the unit of recency and T; the resolution stays the day.
     timezone, currency, base_dir : as in `read`.
     min_customers : smaller cohorts join others (see `merge_small`); 0 keeps all.
@@ -110,9 +115,9 @@ def summarize(
     -------
     CustomerSummary
         Sorted by `customer_id`; the carried columns come last. `counts` holds `rows_read`, `exact_duplicates` (of the
-        whole log), `cut_after_observation_end` (rows), then of the rows that are left `zero_spend_rows`, `refunds`
-        (rows), `same_day_merged` (purchase rows that joined another one of their day), `early_refunds` (customers) and
-        `refunds_without_purchase` (customers with refunds alone, who are left out).
+        whole log: rows, less the distinct ones), `cut_after_observation_end` (rows), then of the rows that are left
+        `zero_spend_rows`, `refunds` (rows), `same_day_merged` (purchase rows that joined another one of their day),
+        `early_refunds` (customers) and `refunds_without_purchase` (customers with refunds alone, who are left out).
 
     Raises
     ------
@@ -142,7 +147,7 @@ def summarize(
     netted, refunding = _refunds(used) if counted["refunds"] else (None, 0)
     table = _money(customers, netted)
     labels, carried = _about_customers(used, table, log, rule)
-    table["cohort"], notes = merge_small(labels, rule)
+    table["cohort"], merges = merge_small(labels, rule)
     counts = {
         "rows_read": log.counts["rows_read"],
         "exact_duplicates": log.counts["exact_duplicates"],
@@ -154,7 +159,15 @@ def summarize(
         "refunds_without_purchase": refunding,
     }
     complete = pd.concat([_timed(table, end, unit), carried], axis=1)
-    return CustomerSummary(complete, unit, end, log.currency, counts, notes)
+    return CustomerSummary(complete, unit, end, log.currency, counts, (*merges, *_unobserved(log.last_day, end)))
+
+
+def _unobserved(last: dt.date, end: dt.date) -> list[str]:
+    """A sentence where the log ends well before the observation is said to."""
+    days = (end - last).days
+    if days <= _NO_NEWS_DAYS:
+        return []
+    return [f"the log ends on {last}, {days:,} days before observation_end {end}: silence in them was not observed"]
 
 
 def _transactions(
@@ -278,7 +291,7 @@ def as_summary(
 
     Parameters
     ----------
-    frame : (customer,) any frame with `frequency, recency, T, monetary_value`. `customer_id` may be a column, a named
+    frame : (customer,) any frame with `frequency, recency, T, monetary_value`. `customer_id` may be a column, the
         index of a pandas frame, or missing (then the row number); `cohort` may be missing (then `all`). Further
         columns stay, after the standard ones.
     time_unit : of `recency` and `T` in the frame; it cannot be guessed.
@@ -293,8 +306,9 @@ def as_summary(
     Raises
     ------
     DataError
-        With every rule that is broken: missing columns, NaN, negative values, recency > T, frequency 0 with a recency
-        or a monetary value, frequencies that are not whole, duplicate ids.
+        With every rule that is broken: missing or repeated columns, NaN, negative values, recency > T, frequency 0 with
+        a recency or a monetary value, frequency above 0 without a recency, frequencies that are not whole, duplicate
+        ids.
     UsageError
         `frame` is no frame, or `time_unit` is not known.
 
