@@ -127,24 +127,6 @@ def test_runs_that_do_not_exist(tmp_path: Path, run: str, message: str) -> None:
         store.resolve(run, tmp_path)
 
 
-def test_an_alias_to_a_deleted_run_is_named(tmp_path: Path) -> None:
-    folder = store.save_run(tmp_path, "shop", RUN, writers())
-    store.set_alias(tmp_path, "shop", "champion", RUN)
-    (folder / "manifest.json").unlink()
-    with pytest.raises(RunError, match=f"points to {RUN}, which is missing or incomplete"):
-        store.resolve("shop@champion", tmp_path)
-
-
-def test_promote_moves_the_alias_and_refuses_a_failed_run(tmp_path: Path) -> None:
-    first = store.save_run(tmp_path, "shop", RUN, writers())
-    failed = store.save_run(tmp_path, "shop", LATER, writers("FAIL"))
-    assert store.get_alias(tmp_path, "shop") is None
-    assert store.promote(first).aliases == ("champion",)
-    with pytest.raises(RunError, match="has the verdict FAIL"):
-        store.promote(failed)
-    assert store.get_alias(tmp_path, "shop") == RUN
-
-
 def test_a_manifest_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     folder = store.save_run(tmp_path, "shop", RUN, writers())
     (folder / "manifest.json").write_text(json.dumps({"format_version": FORMAT_VERSION + 1}))

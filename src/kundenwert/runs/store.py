@@ -2,6 +2,7 @@
 
 Everything that other programs rely on is here: what a finished run is, how one is found, which one is champion. A run
 is written to a hidden folder beside its place, flushed to the disk, and renamed; a name with a leading dot is no run.
+No alias ever points to a run with the verdict FAIL.
 """
 
 import datetime
@@ -119,7 +120,8 @@ def save_run(
     ----------
     runs_dir, name, run : the folder becomes `runs_dir/name/run`.
     writers : one per file of `FILES`, each writes a complete file at the path that it is given.
-    replace : put the new run in the place of a finished one of the same id.
+    replace : put the new run in the place of a finished one of the same id. It takes over the aliases too, unless its
+        verdict is FAIL: then they are dropped, and the model has no champion.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def save_run(
 
     Raises
     ------
-    RunError : a file is missing, or the run exists and is not to be replaced.
+    RunError : a file is missing, the manifest says no verdict, or the run exists and is not to be replaced.
     """
     lacking = [file for file in FILES if file not in writers]
     if lacking:
@@ -143,6 +145,8 @@ def save_run(
             write(temporary / file)
             flush_to_disk(temporary / file)
         flush_to_disk(temporary)
+        if final.exists() and load_manifest(temporary)["verdict"] == Verdict.FAIL:
+            _drop_aliases(runs_dir, name, run)  # before the move: killed in between, nobody is champion, and no FAIL is
         _publish(temporary, final)
     except BaseException:  # an interruption too must leave nothing behind
         shutil.rmtree(temporary, ignore_errors=True)
@@ -207,12 +211,22 @@ def set_alias(runs_dir: Path, name: str, alias: str, run: str) -> None:
 
     Raises
     ------
-    RunError : there is no such finished run.
+    RunError : there is no such finished run, or its verdict is FAIL.
     """
-    if finished_run(runs_dir, name, run) is None:
+    folder = finished_run(runs_dir, name, run)
+    if folder is None:
         raise RunError(f"{runs_dir / name / run} is no finished run, so it cannot be {alias}.")
+    if load_manifest(folder)["verdict"] == Verdict.FAIL:
+        raise RunError(f"{run} has the verdict FAIL: its figures are not for use. Promote another run.")
     aliases = {**read_aliases(runs_dir, name), alias: run}
     replace_file(runs_dir / name / ALIASES, lambda path: write_json(path, dict(sorted(aliases.items()))))
+
+
+def _drop_aliases(runs_dir: Path, name: str, run: str) -> None:
+    aliases = read_aliases(runs_dir, name)
+    kept = {alias: held for alias, held in aliases.items() if held != run}
+    if kept != aliases:
+        replace_file(runs_dir / name / ALIASES, lambda path: write_json(path, kept))
 
 
 def list_runs(runs_dir: Path, name: str) -> list[RunInfo]:
@@ -273,7 +287,7 @@ def _resolve_alias(runs_dir: Path, name: str, alias: str) -> Path:
     list_runs(runs_dir, name)  # names the nearest model where this one has no folder
     aliases = read_aliases(runs_dir, name)
     if alias not in aliases:
-        known = f" Known: {', '.join(sorted(aliases))}." if aliases else " No run of it has been promoted yet."
+        known = f" Known: {', '.join(sorted(aliases))}." if aliases else " Promote one of its runs."
         raise RunError(f"'{name}' has no {alias}.{did_you_mean(alias, aliases) or known}")
     folder = finished_run(runs_dir, name, aliases[alias])
     if folder is None:
@@ -292,8 +306,6 @@ def promote(run: str | Path, runs_dir: Path = Path("runs"), alias: str = CHAMPIO
     LockedError : another process writes this model's runs.
     """
     folder = resolve(run, runs_dir)
-    if load_manifest(folder)["verdict"] == Verdict.FAIL:
-        raise RunError(f"{folder.name} has the verdict FAIL: its figures are not for use. Promote another run.")
     home, name = folder.parent.parent, folder.parent.name
     with locked(home, name):
         set_alias(home, name, alias, folder.name)
