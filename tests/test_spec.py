@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kundenwert.errors import SpecError
+from kundenwert.errors import SpecError, UsageError
+from kundenwert.inference.engines import Nuts
 from kundenwert.names import EngineName, FamilyName, Pooling
 from kundenwert.spec import ModelSpec, load_spec
+from kundenwert.spec_tables import MIN_DRAWS
 from kundenwert.spec_wording import known_keys
 from kundenwert.units import Horizon, TimeUnit
 
@@ -154,7 +156,10 @@ frontier = 0.95
         ({"value": {"discount_rate": float("nan")}}, "value.discount_rate: nan is not a finite number."),
         ({"value": {"cost_per_order": "1"}}, "value.cost_per_order: '1' is not a number."),
         ({"value": 3}, "value: 3 is not a table. Write [value] and its keys below."),
-        ({"inference": {"draws": 0}}, "inference.draws: 0 is not possible: it must be at least 1."),
+        (
+            {"inference": {"draws": 0}},
+            "inference.draws: 0 draws over all chains are too few to judge. Write 16 at least",
+        ),
         ({"inference": {"seed": 1.5}}, "inference.seed: 1.5 is not a whole number."),
         ({"inference": {"engine": "nut"}}, "inference.engine: 'nut' is not known. Did you mean 'nuts'?"),
         (
@@ -194,6 +199,13 @@ def test_impossible_values_are_named(tables: dict[str, Any], message: str) -> No
     mistakes = mistakes_of(**tables)
     assert len(mistakes) == 1
     assert message in mistakes[0]
+
+
+def test_the_fewest_draws_are_those_that_the_sampler_takes() -> None:
+    assert Nuts(draws=MIN_DRAWS).draws == spec_with(inference={"draws": MIN_DRAWS}).inference.draws
+    with pytest.raises(UsageError, match="too few to judge"):
+        Nuts(draws=MIN_DRAWS - 1)
+    assert len(mistakes_of(inference={"draws": MIN_DRAWS - 1})) == 1
 
 
 def test_a_missing_data_table_says_what_to_add() -> None:

@@ -22,6 +22,7 @@ from kundenwert.units import Horizon, TimeUnit
 PURCHASE_FAMILY_NAMES = (FamilyName.BGNBD, FamilyName.MBGNBD)
 ENGINES_OF_THIS_VERSION = (EngineName.AUTO, EngineName.NUTS)
 MAX_FRONTIER = 0.9
+MIN_DRAWS = 16  # four chains, four draws each: below that nothing can be said about convergence
 
 HorizonText = Annotated[Horizon, BeforeValidator(read_horizon), PlainSerializer(horizon_text, return_type=str)]
 Day = Annotated[datetime.date, BeforeValidator(read_date)]
@@ -101,8 +102,17 @@ class InferenceSpec(Table):
     """`[inference]`: how the posterior is computed."""
 
     engine: Annotated[EngineName, BeforeValidator(read_choice(EngineName))] = EngineName.AUTO
-    draws: Annotated[int, Field(ge=1)] = 4000
+    draws: int = 4000
     seed: Annotated[int, Field(ge=0)] = DEFAULT_SEED
+
+    @field_validator("draws")
+    @classmethod
+    def _enough_to_judge(cls, draws: int) -> int:
+        if draws < MIN_DRAWS:
+            raise ValueError(
+                f"{draws} draws over all chains are too few to judge. Write {MIN_DRAWS} at least, 1000 or more for use."
+            )
+        return draws
 
     @field_validator("engine")
     @classmethod
