@@ -16,7 +16,7 @@ FLOORS = [
     {"value"},
     {"decisions"},
     {"runs"},
-    {"sources_cited", "stages", "records", "pipeline", "answers", "console", "cli", "__main__"},
+    {"sources_cited", "stages", "records", "scoring", "pipeline", "answers", "console", "cli", "__main__"},
 ]
 UP_TO_INFERENCE = {"simulate", "testing"}
 HEAVY = {"pymc", "pytensor", "nutpie", "arviz", "arviz_stats", "numba", "altair", "vl_convert", "duckdb", "xarray"}

@@ -1,15 +1,17 @@
-"""A margin and an acquisition cost that are columns of the log, from the spec to the values of the customers."""
+"""Columns of the log from the spec to the values of the customers, and thresholds from one run to the next."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from kundenwert import pipeline, stages
+from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.errors import DataError
 from kundenwert.records import identify
-from kundenwert.spec import load_spec
+from kundenwert.spec import ModelSpec, load_spec
 from value_world import known_posterior
 
 SPEC = """
@@ -90,3 +92,67 @@ def test_one_column_may_serve_twice(shop: Path) -> None:
     orders = _orders().assign(share=0.5)
     orders.drop(columns="cac").to_csv(shop / "orders.csv", index=False)
     assert pipeline.validate(shop / "shop.toml").customers == 30
+
+
+# ---------------------------------------------------------------- thresholds
+
+MARKS = Thresholds(valuable=50.0, growable=10.0, below_zero=1.0, rejection_price=0.35, attainable_scale=1.0)
+BEFORE, NOW = "2024-12-31-0123abcd", "2025-01-31-0123abcd"
+PRIORS = {"priors": {"log_r": {"mean": 0.0, "sd": 1.0}}}
+
+
+def _spec(**tables: Any) -> ModelSpec:
+    return ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, **tables})
+
+
+CHAMPION = {"run": BEFORE, "spec": _spec().to_dict(), "thresholds": MARKS.to_dict()}
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {},
+        {"data": {"source": "elsewhere.csv", "observation_end": "2025-01-31"}},
+        {"value": {"interval": 0.5, "draws": 100, "acquisition_cost": 3.0}},
+        {"churn": {"horizon": "1 year"}},
+        {"inference": {"draws": 2000, "seed": 1}},
+        {"segments": {"switching_cost": 0.2}},
+        {"report": {"title": "Shop"}, "gate": {"min_ess": 100}},
+    ],
+)
+def test_thresholds_are_taken_over_while_money_means_the_same(tables: dict[str, Any]) -> None:
+    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(**tables), NOW)
+    assert frozen == MARKS
+    assert choice == f"thresholds were taken over from {BEFORE}"
+
+
+@pytest.mark.parametrize(
+    ("tables", "changed"),
+    [
+        ({"value": {"horizon": "2 years"}}, "value.horizon"),
+        ({"value": {"discount_rate": 0.05}}, "value.discount_rate"),
+        ({"value": {"margin": 0.3}}, "value.margin"),
+        ({"value": {"cost_per_order": 1.0, "interval": 0.5}}, "value.cost_per_order"),
+        ({"value": {"cost_per_year_active": 1.0}}, "value.cost_per_year_active"),
+        ({"value": {"cost_per_year_on_file": 1.0}}, "value.cost_per_year_on_file"),
+        ({"potential": {"frontier": 0.7}}, "potential"),
+        ({"potential": {"basis": "peers"}}, "potential"),
+        ({"purchase": {"family": "mbgnbd"}}, "purchase"),
+        ({"purchase": PRIORS}, "purchase"),
+        ({"spend": {"priors": {"log_p": {"mean": 0.0, "sd": 1.0}}}}, "spend"),
+        ({"segments": {"losses": [[float(i != j) for j in range(6)] for i in range(6)]}}, "segments.losses"),
+        ({"data": {"source": "orders.csv", "currency": "EUR"}}, "data.currency"),
+        ({"value": {"horizon": "2 years", "margin": 0.3}}, "value.horizon, value.margin"),
+    ],
+)
+def test_thresholds_are_derived_anew_once_money_means_something_else(tables: dict[str, Any], changed: str) -> None:
+    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(**tables), NOW)
+    assert frozen is None
+    assert choice == f"thresholds were derived anew: {changed} changed since {BEFORE}"
+
+
+def test_a_run_takes_no_thresholds_over_from_itself() -> None:
+    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(), BEFORE)
+    assert frozen is None
+    assert choice == f"thresholds were derived anew: --force makes {BEFORE} again, whose thresholds they were"
+    assert stages.frozen_thresholds(None, _spec(), NOW) == (None, "thresholds were derived over the base: first run")

@@ -1,15 +1,18 @@
 """What the commands answer, as text for people; the numbers come ready from `records`."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kundenwert.console import result, table
+from kundenwert.names import Verdict
 from kundenwert.runs import wording as w
 
 if TYPE_CHECKING:
-    from kundenwert.records import RunResult, ScoreResult, Validation
+    from kundenwert.records import RunResult, Validation
     from kundenwert.runs.lock import HeldElsewhereError
     from kundenwert.runs.store import RunInfo
+    from kundenwert.scoring import ScoreResult
 
 NAMED_COHORTS = 6
 
@@ -43,42 +46,59 @@ def _cohorts(labels: tuple[str, ...]) -> str:
 
 def scored(outcome: "ScoreResult") -> str:
     """What `score` wrote and what it adds up to."""
-    money = {name: w.money(total, outcome.currency or None) for name, total in outcome.totals.items()}
-    labels = [f"{name.replace('_', ' ')} {w.count(n)}" for name, n in outcome.segments.items()]
+    figures = outcome.figures
+    base, currency = figures["base"], figures["currency"]
+    filled = sorted((part for part in figures["segments"] if part["customers"]), key=lambda part: -part["customers"])
+    labels = [f"{part['segment'].replace('_', ' ')} {w.count(part['customers'])}" for part in filled]
+    customers = w.plural(base["customers"], "customer")
     rows = [
-        ("Scored", f"{w.plural(outcome.customers, 'customer')} of {outcome.name} as of {outcome.as_of}"),
-        ("Run", outcome.run),
-        ("Value", f"{money['actual_value']}; could be + {money['unrealized_value']}"),
+        ("Scored", f"{customers} of {outcome.name} as of {outcome.as_of}"),
+        ("Run", f"{outcome.run}   ({', '.join(filter(None, (outcome.verdict.value, outcome.alias)))})"),
+        ("Value", f"{w.money(base['value'], currency)}; could be + {w.money(base['room'], currency)}"),
         ("Segments", ", ".join(labels)),
         ("Notes", "; ".join(outcome.notes) or "none"),
-        ("Table", f"{outcome.path}   ({outcome.seconds:.1f} s)"),
+        ("Table", f"{outcome.table}   ({outcome.seconds:.1f} s)"),
     ]
     return _facts(rows)
 
 
 def retrained_object(outcome: "RunResult") -> dict[str, Any]:
     """What `retrain --json` prints: which run, its verdict and alias, and the totals of its base."""
-    base, segments = outcome.report["base"], outcome.report["segments"]
+    state = {"status": outcome.status, "champion": outcome.champion}
+    return {**_run_used(outcome), **state, "totals": _totals(outcome.report)}
+
+
+def scored_object(outcome: "ScoreResult") -> dict[str, Any]:
+    """What `score --json` prints: the run that was used, with the same keys, and the totals of the scored customers."""
+    written = {"as_of": outcome.as_of, "table": outcome.table.resolve(), "notes": outcome.notes}
+    return {**_run_used(outcome), **written, "totals": _totals(outcome.figures)}
+
+
+def _run_used(outcome: "RunResult | ScoreResult") -> dict[str, Any]:
+    """`run` is the folder and `id` its name, wherever an answer names a run."""
     return {
         "name": outcome.name,
-        "run": outcome.path,
+        "run": outcome.path.resolve(),
         "id": outcome.run,
-        "status": outcome.status,
         "verdict": outcome.verdict,
         "alias": outcome.alias or None,
-        "champion": outcome.champion,
         "seconds": round(outcome.seconds, 3),
-        "totals": {
-            "currency": outcome.report["currency"],
-            "horizon": outcome.report["horizon"],
-            "value_basis": outcome.report["basis"],
-            "customers": base["customers"],
-            "actual_value": base["value"],
-            "actual_value_low": base["low"],
-            "actual_value_high": base["high"],
-            "unrealized_value": base["room"],
-            "segments": {part["segment"]: part["customers"] for part in segments},
-        },
+    }
+
+
+def _totals(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Totals out of report.json, or out of what `score` found under the same keys."""
+    base = figures["base"]
+    return {
+        "currency": figures["currency"],
+        "horizon": figures["horizon"],
+        "value_basis": figures["basis"],
+        "customers": base["customers"],
+        "actual_value": base["value"],
+        "actual_value_low": base["low"],
+        "actual_value_high": base["high"],
+        "unrealized_value": base["room"],
+        "segments": {part["segment"]: part["customers"] for part in figures["segments"]},
     }
 
 
@@ -99,9 +119,8 @@ def _nothing_new(outcome: "RunResult") -> str:
     from kundenwert.runs import terminal
 
     day = dt.date.fromisoformat(outcome.report["as_of"])
-    if outcome.champion is None:
-        return f"SAME {outcome.name} {day}: nothing new, no champion"
-    return terminal.same_line(outcome.name, day, champion=outcome.champion[: len("2026-11-21")])
+    champion = None if outcome.champion is None else outcome.champion[: len("2026-11-21")]
+    return terminal.same_line(outcome.name, day, champion=champion, failed=outcome.verdict is Verdict.FAIL)
 
 
 def busy_line(name: str, as_of: dt.date | None, held: "HeldElsewhereError") -> str:
@@ -109,6 +128,19 @@ def busy_line(name: str, as_of: dt.date | None, held: "HeldElsewhereError") -> s
     from kundenwert.runs import terminal
 
     return terminal.busy_line(name, as_of or dt.date.today(), since=held.since, pid=held.pid)
+
+
+def run_object(info: "RunInfo") -> dict[str, Any]:
+    """A stored run as `runs list --json` and `runs promote --json` print it."""
+    return {
+        "name": info.name,
+        "run": info.path.resolve(),
+        "id": info.run,
+        "as_of": info.as_of,
+        "verdict": info.verdict,
+        "created": info.created,
+        "aliases": info.aliases,
+    }
 
 
 def run_list(found: "list[RunInfo]") -> str:

@@ -109,7 +109,10 @@ def score(
 
     with console.StageLog() as progress:
         outcome = pipeline.score(run, data, as_of=as_of, out=out, runs_dir=runs, progress=progress)
-    console.answer(json, outcome, answers.scored)
+    if json:
+        console.answer(json, answers.scored_object(outcome), str)
+    else:
+        console.result(answers.scored(outcome))
 
 
 @app.command()
@@ -123,7 +126,7 @@ def report(
     from kundenwert import pipeline
 
     path = pipeline.report(run, runs_dir=runs)
-    console.answer(json, {"id": path.parent.name, "report": path}, lambda _: str(path))
+    console.answer(json, {"run": path.parent, "id": path.parent.name, "report": path}, lambda _: str(path))
     if show:
         typer.launch(path.as_uri())
 
@@ -139,15 +142,18 @@ def runs_list(
     from kundenwert.runs import store
 
     found = store.list_runs(runs, name)
-    console.answer(json, {"name": name, "runs": found}, lambda _: answers.run_list(found))
+    listed = {"name": name, "runs": [answers.run_object(info) for info in found]}
+    console.answer(json, listed, lambda _: answers.run_list(found))
 
 
 @runs_app.command("promote")
 def runs_promote(run: Run, runs: RunsDir = RUNS, json: Json = False) -> None:
     """Make a run the champion of its model."""
+    from kundenwert import answers
     from kundenwert.runs import store
 
-    console.answer(json, store.promote(run, runs), lambda info: f"{info.run} is champion of {info.name}")
+    info = store.promote(run, runs)
+    console.answer(json, answers.run_object(info), lambda _: f"{info.run} is champion of {info.name}")
 
 
 def main() -> int:

@@ -3,20 +3,16 @@
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kundenwert.customers import CustomerSummary
-from kundenwert.customers.cohorts import map_to_known
 from kundenwert.decisions.segments import Segments
-from kundenwert.decisions.thresholds import Thresholds
-from kundenwert.errors import UsageError
-from kundenwert.inference.posterior import Posterior, load_posterior
-from kundenwert.names import FORMAT_VERSION, Flag, Pooling, Verdict
+from kundenwert.inference.posterior import Posterior
+from kundenwert.names import FORMAT_VERSION, Verdict
 from kundenwert.runs import store
 from kundenwert.runs.report_data import build_report
 from kundenwert.spec import ModelSpec
@@ -64,9 +60,13 @@ class RunResult:
 
     Parameters
     ----------
-    status : "new", or "same" where the champion was made from the same spec and data.
+    name, run, path : the model, the run's id, and its folder.
+    status : "new" where this call made the run; "same" where a finished run of this spec and these data was there
+        already, whatever its verdict and whichever run is champion.
+    verdict : of the run, whether it was made now or before.
     alias : "champion" where this run is in use, else empty.
-    champion : the run in use now, None where there is none.
+    champion : the id of the run in use now, None where there is none.
+    seconds : that this call took.
     report : what report.json holds.
     """
 
@@ -79,22 +79,6 @@ class RunResult:
     champion: str | None
     seconds: float
     report: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ScoreResult:
-    """The outcome of `score`: where the table is, and the totals."""
-
-    name: str
-    run: str
-    as_of: dt.date
-    path: Path
-    customers: int
-    totals: Mapping[str, float]
-    segments: Mapping[str, int]
-    currency: str
-    notes: tuple[str, ...]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -126,18 +110,6 @@ class Found:
     choices: tuple[str, ...]
 
 
-@dataclass(frozen=True, repr=False)
-class Saved:
-    """A finished run, as scoring needs it."""
-
-    path: Path
-    spec: ModelSpec
-    posterior: Posterior
-    thresholds: Thresholds
-    as_of: dt.date
-    cohorts: tuple[str, ...]
-
-
 def identify(spec: ModelSpec, data: Data) -> tuple[str, dict[str, str]]:
     """The id of the run that this spec and these data make, and the hashes it comes from."""
     fingerprint = store.data_fingerprint(data.summary.table, data.holdout.table)
@@ -156,8 +128,16 @@ def save(
     *,
     replace: bool,
 ) -> Path:
-    """Writes the run folder: all files, or nothing."""
-    from kundenwert.runs.report import render_report
+    """Writes the run folder: all files, or nothing.
+
+    Parameters
+    ----------
+    found : what the stages found.
+    run, identity : the id, and the hashes behind it.
+    champion : the manifest of the run in use, with its folder under `path`, or None.
+    replace : put the run in the place of a finished one of the same id.
+    """
+    from kundenwert.runs.report import write_report
 
     metadata = customers_metadata(found.segments.value, found.data.summary, found.posterior)
     versions = {name: version(name) for name in VERSIONED}
@@ -190,7 +170,7 @@ def save(
         "customers.parquet": lambda path: store.write_customers(path, found.segments.table, metadata),
         "checks.json": lambda path: store.write_json(path, found.checks),
         "report.json": lambda path: store.write_json(path, report),
-        "report.html": lambda path: _write_text(path, render_report(report)),
+        "report.html": lambda path: write_report(report, path),
         "manifest.json": lambda path: store.write_json(path, manifest),
     }
     return store.save_run(runs_dir, found.spec.name, run, writers, replace=replace)
@@ -224,7 +204,7 @@ def _report(
         cohort_values=new_customer_value(found.posterior, value.settings, margin=margins),
         quantiles_for=_quantiles(found),
         what_if=[vars(one) for one in change_settings(value, found.posterior, data.summary)],
-        previous=None if champion is None else store.read_json(champion["path"] / "report.json"),
+        previous=_compared_with(champion, run, found.checks.verdict),
         actions=bool(spec.levers),
         choices=choices,
         timings=clock.seconds,
@@ -235,6 +215,13 @@ def _report(
         min_ess=spec.gate.min_ess,
     )
     return dict(store.jsonable(report))
+
+
+def _compared_with(champion: Mapping[str, Any] | None, run: str, verdict: Verdict) -> dict[str, Any] | None:
+    """The report of the run in use; None where a failed run takes that run's own place, so that nothing is in use."""
+    if champion is None or (champion["run"] == run and verdict is Verdict.FAIL):
+        return None
+    return dict(store.read_json(champion["path"] / "report.json"))
 
 
 def _quantiles(found: Found) -> Callable[[Any], np.ndarray]:
@@ -269,67 +256,6 @@ def same(folder: Path, runs_dir: Path, clock: Clock) -> RunResult:
     return finished(folder, runs_dir, clock, status="same")
 
 
-def load(folder: Path) -> Saved:
-    """A finished run with its spec, posterior and thresholds."""
-    manifest = store.load_manifest(folder)
-    posterior = load_posterior(folder / "posterior.nc")
-    return Saved(
-        path=folder,
-        spec=ModelSpec.from_mapping(manifest["spec"], where=str(folder / "manifest.json")),
-        posterior=posterior,
-        thresholds=Thresholds.from_dict(manifest["thresholds"]),
-        as_of=dt.date.fromisoformat(manifest["as_of"]),
-        cohorts=posterior.cohorts,
-    )
-
-
-def known_cohorts(saved: Saved, data: Data) -> CustomerSummary:
-    """The summary with cohorts called as in the run, where a merged cohort of the run holds them.
-
-    Raises
-    ------
-    RunError : under pooling = "none", cohorts that the run does not know, by name.
-    """
-    table = data.summary.table
-    mapped = replace(data.summary, table=table.assign(cohort=map_to_known(table["cohort"], saved.cohorts)))
-    if saved.spec.cohorts.pooling is Pooling.NONE:
-        saved.posterior.cohort_codes(mapped.cohorts)
-    return mapped
-
-
-def scored(saved: Saved, segments: Segments, summary: CustomerSummary, out: Path | None, clock: Clock) -> ScoreResult:
-    """Writes the scored customers as Parquet or CSV and says what they add up to."""
-    table = segments.table.copy()
-    new = ~table["cohort"].isin(saved.cohorts)
-    table["flags"] = [
-        [*flags, Flag.NEW_COHORT.value] if is_new else flags for flags, is_new in zip(table["flags"], new, strict=True)
-    ]
-    end = summary.observation_end
-    assert end is not None
-    path = out or Path(f"{saved.spec.name}-{end}-scored.parquet")
-    metadata = {**customers_metadata(segments.value, summary, saved.posterior), "run": saved.path.name}
-    if path.suffix == ".csv":
-        flat = table.assign(flags=[" ".join(flags) for flags in table["flags"]])
-        store.replace_file(path, lambda temporary: flat.to_csv(temporary, index=False))
-    elif path.suffix == ".parquet":
-        store.replace_file(path, lambda temporary: store.write_customers(temporary, table, metadata))
-    else:
-        raise UsageError(f"--out {path} has neither the ending .parquet nor .csv.")
-    notes = (*segments.notes, *([f"{int(new.sum()):,} customers are of cohorts new to the run"] if new.any() else []))
-    return ScoreResult(
-        name=saved.spec.name,
-        run=saved.path.name,
-        as_of=end,
-        path=path,
-        customers=len(table),
-        totals={name: float(np.nansum(table[name])) for name in ("actual_value", "unrealized_value")},
-        segments={str(k): int(v) for k, v in table["segment"].value_counts().items()},
-        currency=metadata["currency"],
-        notes=notes,
-        seconds=clock.total,
-    )
-
-
 def validated(spec: ModelSpec, data: Data) -> Validation:
     """What `validate` reports."""
     summary = data.summary
@@ -349,13 +275,9 @@ def validated(spec: ModelSpec, data: Data) -> Validation:
 
 def redraw(folder: Path) -> Path:
     """report.html of a run, drawn again from its report.json."""
-    from kundenwert.runs.report import render_report
+    from kundenwert.runs.report import write_report
 
     report = store.read_json(folder / "report.json")
     path = folder / "report.html"
-    store.replace_file(path, lambda temporary: _write_text(temporary, render_report(report)))
+    store.replace_file(path, lambda temporary: write_report(report, temporary))
     return path
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

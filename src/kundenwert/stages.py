@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 Progress = Callable[..., None]
 REPLICATES = 200
 
+# What one unit of actual and of unrealized value means. The churn horizon, the interval and numbers of draws move no
+# customer's value, and the acquisition cost is in realized value alone.
+MEANING = (
+    "value.horizon",
+    "value.discount_rate",
+    "value.margin",
+    "value.cost_per_order",
+    "value.cost_per_year_active",
+    "value.cost_per_year_on_file",
+    "potential",
+    "purchase",
+    "spend",
+    "segments.losses",
+    "data.currency",
+)
+
 
 @dataclass(frozen=True, repr=False)
 class Data:
@@ -153,21 +169,38 @@ def segment_customers(
     return segment(value, posterior, summary, thresholds=thresholds, losses=spec.segments.losses, progress=progress)
 
 
-def frozen_thresholds(champion: Mapping[str, Any] | None, spec: ModelSpec) -> tuple[Thresholds | None, str]:
+def frozen_thresholds(champion: Mapping[str, Any] | None, spec: ModelSpec, run: str) -> tuple[Thresholds | None, str]:
     """The champion's thresholds where they still mean the same, and a sentence that says what was done.
 
-    Euro thresholds are frozen so that labels do not move with them; after a change of what value means (horizon,
-    margin, costs, frontier, family, currency) they are marks on another scale and are derived anew.
+    Thresholds in money are frozen so that labels do not move with them; after a change of what money means they are
+    marks on another scale and are derived anew.
+
+    Parameters
+    ----------
+    champion : the manifest of the run in use, or None.
+    spec : of the run that is being made.
+    run : its id. Under `--force` it may be the champion's own: a run hands nothing down to itself.
+
+    Returns
+    -------
+    Thresholds, or None where they are to be derived; and what the manifest says about it.
     """
     if champion is None:
         return None, "thresholds were derived over the base: first run"
+    if champion["run"] == run:
+        return None, f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
     before, now = champion["spec"], spec.to_dict()
-    meaning = ("value", "potential", "purchase", "spend", "segments")
-    changed = [key for key in meaning if before.get(key) != now.get(key)]
-    changed += ["data.currency"] if before["data"].get("currency") != now["data"].get("currency") else []
+    changed = [key for key in MEANING if _entry(before, key) != _entry(now, key)]
     if changed:
-        return None, f"thresholds were derived anew: [{'], ['.join(changed)}] changed since {champion['run']}"
+        return None, f"thresholds were derived anew: {', '.join(changed)} changed since {champion['run']}"
     return Thresholds.from_dict(champion["thresholds"]), f"thresholds were taken over from {champion['run']}"
+
+
+def _entry(tables: Any, key: str) -> Any:
+    """What a dotted key holds, None where it is absent."""
+    for part in key.split("."):
+        tables = tables.get(part) if isinstance(tables, Mapping) else None
+    return tables
 
 
 def customers_metadata(value: Value, summary: CustomerSummary, posterior: "Posterior") -> dict[str, str]:

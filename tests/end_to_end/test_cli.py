@@ -67,6 +67,20 @@ def test_usage_errors_exit_2(tmp_path: Path, arguments: list[str], message: str)
     assert outcome.err.isascii()
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("nodir/x.parquet", "--out nodir/x.parquet: there is no folder nodir. Make it first, or name another."),
+        ("x.txt", "--out x.txt has neither the ending .parquet nor .csv."),
+        ("folder.csv", "--out folder.csv is a folder. Name a file."),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, out: str, message: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    outcome = run("score", "no@champion", "--data", "no.csv", "--out", out, folder=tmp_path)  # neither run nor data
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"{message}\n")
+
+
 def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = "pymc pytensor nutpie arviz numba pandas pyarrow duckdb altair xarray scipy numpy pydantic"
     program = (
@@ -126,6 +140,17 @@ def test_an_engine_that_is_not_there_yet_exits_3(tmp_path: Path) -> None:
     assert "engine 'importance' is not available in this version; use 'auto' or 'nuts'." in outcome.err
 
 
+def test_draws_too_few_to_judge_are_a_mistake_in_the_spec(tmp_path: Path) -> None:
+    outcome = in_shop(tmp_path, "retrain", "shop.toml", spec=SPEC + "[inference]\ndraws = 8\nseed = -1\n")
+    assert outcome.code == 3
+    assert outcome.err == (
+        "shop.toml: 2 mistakes\n"
+        "  - inference.draws: 8 draws over all chains are too few to judge. Write 16 at least, 1000 or more for use.\n"
+        "  - inference.seed: -1 is not possible: it must be at least 0.\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
 def test_validate_says_what_was_found(tmp_path: Path) -> None:
     outcome = in_shop(tmp_path, "validate", "shop.toml")
     assert outcome.code == 0
@@ -160,7 +185,8 @@ def test_runs_are_listed_and_promoted(tmp_path: Path) -> None:
         f"{RUN}  PASS     champion",
     ]
     found = json.loads(run("runs", "list", "shop", "--json", folder=tmp_path).out)
-    assert [(r["run"], r["as_of"], r["verdict"], r["aliases"]) for r in found["runs"]] == [
+    assert [r["run"] for r in found["runs"]] == [str(tmp_path / "runs" / "shop" / each) for each in (LATER, RUN)]
+    assert [(r["id"], r["as_of"], r["verdict"], r["aliases"]) for r in found["runs"]] == [
         (LATER, "1997-10-31", "FAIL", []),
         (RUN, "1997-09-30", "PASS", ["champion"]),
     ]

@@ -86,13 +86,22 @@ def busy_line(name: str, as_of: datetime.date, *, since: str, pid: int | None = 
     return _clip(f"BUSY {w.plain(name)} {as_of.isoformat()}: another run holds the lock since {since}{who}", "")
 
 
-def same_line(name: str, as_of: datetime.date, *, champion: datetime.date | str) -> str:
-    """Nothing new since the champion.
+def same_line(name: str, as_of: datetime.date, *, champion: datetime.date | str | None, failed: bool = False) -> str:
+    """This spec and these data have a finished run already.
+
+    Parameters
+    ----------
+    champion : the as-of day of the run in use, None where there is none.
+    failed : whether the verdict of the run that is there is FAIL.
 
     >>> same_line("shop", datetime.date(2026, 11, 21), champion="2026-11-21")
     'SAME shop 2026-11-21: nothing new, champion 2026-11-21 stays'
+    >>> same_line("shop", datetime.date(2026, 11, 21), champion=None, failed=True)
+    'SAME shop 2026-11-21: nothing new, the run FAILED and is not in use, no champion'
     """
-    return _clip(f"SAME {w.plain(name)} {as_of.isoformat()}: nothing new, champion {champion} stays", "")
+    state = ", the run FAILED and is not in use" if failed else ""
+    stays = f", champion {champion} stays" if champion else ", no champion"
+    return _clip(f"SAME {w.plain(name)} {as_of.isoformat()}: nothing new", f"{state}{stays}")
 
 
 def _opening(report: Mapping[str, Any]) -> str:
