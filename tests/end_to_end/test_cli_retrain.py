@@ -4,63 +4,17 @@ import datetime
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from command_line import Outcome, run, start
+from shop_world import CUSTOMERS, champion, write_shop
 
 from kundenwert.cli import main
 from kundenwert.names import CUSTOMER_COLUMNS
 from kundenwert.runs import store
-
-CUSTOMERS = 600
-OBSERVATION_END = datetime.date(2024, 12, 31)
-SPEC = f"""
-name = "shop"
-[data]
-source = "orders.csv"
-currency = "EUR"
-observation_end = {OBSERVATION_END}
-[cohorts]
-by = "all"
-pooling = "complete"
-[value]
-margin = 0.3
-draws = 100
-"""
-
-
-def write_shop(folder: Path, rate_after: float = 1.0) -> None:
-    """Orders of customers who came in 2024; `rate_after` multiplies how often they buy after the observation's end."""
-    rng = np.random.default_rng(11)
-    rows: list[tuple[str, datetime.date, float]] = []
-    for i in range(CUSTOMERS):
-        first = datetime.date(2024, 1, 1) + datetime.timedelta(days=int(rng.integers(0, 90)))
-        rate, dropout, scale = rng.gamma(1.2, 1 / 60), rng.beta(1.0, 5.0), 60 / rng.gamma(4, 1)
-        day, elapsed = first, 0.0
-        while day < OBSERVATION_END + datetime.timedelta(days=182):
-            rows.append((f"{i:04d}", day, round(rng.gamma(6, scale / 6) + 0.01, 2)))
-            if rng.random() < dropout:
-                break
-            elapsed += rng.exponential(1 / (rate * (rate_after if day > OBSERVATION_END else 1.0)))
-            day = first + datetime.timedelta(days=int(elapsed))
-    orders = pd.DataFrame(rows, columns=["customer_id", "date", "spend"])
-    orders.to_csv(folder / "orders.csv", index=False)
-    (folder / "shop.toml").write_text(SPEC, encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    folder = tmp_path_factory.mktemp("shop")
-    write_shop(folder)
-    return folder, run("retrain", "shop.toml", folder=folder)
-
-
-def champion(folder: Path) -> Path:
-    return store.resolve("shop@champion", folder / "runs")
 
 
 def test_a_first_run_becomes_champion(shop: tuple[Path, Outcome]) -> None:
@@ -107,7 +61,8 @@ def test_the_same_again_has_nothing_to_do(shop: tuple[Path, Outcome]) -> None:
     assert again.out.startswith("SAME shop 2024-12-31: nothing new, champion 2024-12-31 stays")
     assert champion(folder) == before
     told = json.loads(run("retrain", "shop.toml", "--json", folder=folder).out)
-    assert (told["id"], told["alias"]) == (before.name, "champion")
+    assert (told["run"], told["id"], told["alias"]) == (str(before), before.name, "champion")
+    assert (told["status"], told["totals"]["customers"]) == ("same", CUSTOMERS)
     assert told["verdict"] in {"PASS", "REVIEW"}
     assert {"run", "id", "verdict", "alias", "seconds", "totals"} <= set(told)
 
@@ -122,23 +77,17 @@ def test_the_report_can_be_drawn_again(shop: tuple[Path, Outcome]) -> None:
     assert Path(folder, outcome.out.strip()).resolve() == page
 
 
-def test_scoring_the_same_data_gives_the_same_table(shop: tuple[Path, Outcome]) -> None:
-    folder, _ = shop
-    outcome = run("score", "shop@champion", "--data", "orders.csv", "--out", "scored.parquet", folder=folder)
-    assert outcome.code == 0, outcome.err
-    scored, _ = store.read_customers(folder / "scored.parquet")
-    stored, _ = store.read_customers(champion(folder) / "customers.parquet")
-    pd.testing.assert_frame_equal(scored, stored, rtol=1e-9)
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read the process's log up to a line that holds a text."""
+    assert process.stderr is not None
+    assert any(text in line for line in process.stderr)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_fit_stores_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     write_shop(tmp_path)
     process = start(["retrain", "shop.toml"], tmp_path)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if " fit" in line:
-            break
+    wait_for(process, " fit")
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == code, err
@@ -146,6 +95,25 @@ def test_an_interrupted_fit_stores_nothing(tmp_path: Path, number: signal.Signal
     assert f"interrupted by {number.name}" in err
     assert store.list_runs(tmp_path / "runs", "shop") == []
     assert store.get_alias(tmp_path / "runs", "shop") is None
+
+
+def test_a_killed_retraining_leaves_nothing_and_meanwhile_others_are_busy(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    first = start(["retrain", "shop.toml"], tmp_path)
+    try:
+        wait_for(first, " fit")
+        second = run("retrain", "shop.toml", "--json", folder=tmp_path)
+    finally:
+        first.kill()
+    first.communicate(timeout=60)
+    assert first.returncode == -signal.SIGKILL
+    assert second.code == 75
+    told = json.loads(second.out)
+    assert (told["status"], f"(pid {first.pid})" in told["message"]) == ("busy", True)
+    assert store.list_runs(tmp_path / "runs", "shop") == []
+    assert store.get_alias(tmp_path / "runs", "shop") is None
+    with store.locked(tmp_path / "runs", "shop"):  # free again, though its holder could not give it back
+        pass
 
 
 def test_a_run_that_fails_is_kept_and_the_champion_stays(
@@ -170,3 +138,8 @@ def test_a_run_that_fails_is_kept_and_the_champion_stays(
     assert len(verdicts) == 2
     assert sorted(verdicts.values())[0] == "FAIL"
     assert champion(tmp_path) == before
+    with pytest.raises(SystemExit) as end:  # it is not fitted again, and nobody may take that for success
+        main()
+    assert end.value.code == 0
+    again = capsys.readouterr().out
+    assert again == ("SAME shop 2024-12-31: nothing new, the run FAILED and is not in use, champion 2024-12-31 stays\n")
