@@ -8,7 +8,7 @@ import pandas as pd
 
 from kundenwert.runs import store
 
-CUSTOMERS = 600
+CUSTOMERS = 300
 OBSERVATION_END = datetime.date(2024, 12, 31)
 # Few draws, so that a fit takes seconds; the limits on them are wide, those on the holdout are not.
 SPEC = f"""
