@@ -8,10 +8,11 @@ import pytest
 
 from kundenwert.decisions.losses import Losses, risks
 from kundenwert.decisions.segments import segment
-from kundenwert.decisions.states import label_codes
+from kundenwert.decisions.states import label_codes, state_posterior
 from kundenwert.decisions.thresholds import Marks, Thresholds
 from kundenwert.errors import NumericalError, UsageError
 from kundenwert.names import CUSTOMER_COLUMNS, MIGRATOR, SEGMENTS, STATES, Flag, State
+from kundenwert.units import TimeUnit
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
 from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
@@ -98,10 +99,15 @@ def test_the_published_label_has_the_least_risk_of_those_allowed(segments):
     np.testing.assert_allclose(table.loc[not_zero, "expected_loss"], open_to[not_zero].min(axis=1))
 
 
-def test_about_one_in_five_is_undecided(segments):
-    risk = risks(segments.table[P].to_numpy(), Losses()).min(axis=1)
-    assert segments.thresholds.rejection_price == pytest.approx(max(0.35, np.quantile(risk, 0.8)))
-    assert (segments.table["segment"] == MIGRATOR).mean() <= 0.25
+def test_one_label_in_five_at_most_is_withheld_where_many_may_not_be_published():
+    """An active cost and BG/NBD: over half of the base looks below zero, and nobody of them has proof of life."""
+    posterior, summary = known_posterior(spread=0.05, draws=150), simulated_summary(3000)
+    terms = {"margin": 0.1, "cost_per_order": 1.0, "cost_per_year_active": 2.60}
+    value = estimate_value(posterior, summary, **terms, draws=150, newcomers=100)
+    found = segment(value, posterior, summary)
+    unconfirmed = np.array([Flag.BZ_UNCONFIRMED in flags for flags in found.table["flags"]])
+    assert unconfirmed.mean() > 0.5
+    assert 0.1 < (found.table["segment"] == MIGRATOR).mean() <= 0.2
 
 
 def test_totals_by_segment_add_up_to_the_base(world, segments):
@@ -123,22 +129,72 @@ def test_without_costs_nobody_can_be_below_zero(world):
 
 
 def test_below_zero_needs_certainty_and_a_full_cycle():
-    """Orders that lose money each: a customer with many is below zero, one with a single order is not called so."""
-    table = few_customers().table.iloc[[1, 7]].assign(monetary_value=[0.0, 3.0])
+    """Orders that lose money each: below zero are those known for longer than one of their orders takes to come."""
+    table = few_customers().table.iloc[[1, 2, 3, 7]].assign(monetary_value=[0.0, 3.0, 3.0, 3.0])
+    table.loc[2, ["recency", "T"]] = [0.2, 0.3]  # two days old, two orders
     posterior, summary = known_posterior(BG | GG | {"v": 2.0}, draws=300), summary_of(table)
     value = estimate_value(posterior, summary, margin=0.3, cost_per_order=20.0, **FAST)
     marks = Thresholds(valuable=50.0, growable=10.0, below_zero=0.0, rejection_price=0.35, attainable_scale=1.0)
     found = segment(value, posterior, summary, thresholds=marks)
     assert found.below_zero_possible
-    once, often = found.table.to_dict("records")
-    assert often["segment"] == "below_zero"
-    assert Flag.BZ_UNCONFIRMED not in often["flags"]
-    assert once["p_below_zero"] > 0.9
-    assert once["segment"] == "migrator"
-    assert Flag.BZ_UNCONFIRMED in once["flags"]
-    assert any("look below zero" in note for note in found.notes)
+    once, young, second, often = found.table.to_dict("records")
+    for one in (second, often):
+        assert one["segment"] == "below_zero"
+        assert Flag.BZ_UNCONFIRMED not in one["flags"]
+    for one in (once, young):
+        assert one["p_below_zero"] > 0.9 * (1 - one["p_dormant"])
+        assert one["segment"] != "below_zero"
+        assert Flag.BZ_UNCONFIRMED in one["flags"]
+    assert (once["segment"], young["segment"]) == ("migrator", "dormant")
+    assert "2 customers look below zero, but too little is known to label them so." in found.notes
     dear = segment(value, posterior, summary, thresholds=marks, rejection_price=9.0).table["segment"]
-    assert dear[0] not in ("below_zero", "migrator", "dormant")
+    assert not {"below_zero", "migrator"} & set(dear[:2])
+    assert dear[0] != "dormant"
+
+
+def test_the_cycle_is_one_over_the_expected_rate():
+    posterior, summary = known_posterior(spread=0.05, draws=40), few_customers()
+    value = estimate_value(posterior, summary, newcomers=5)
+    people, customers = population(posterior, None, value.settings.seed), histories(posterior, summary)
+    found = state_posterior(people, customers, value, Marks(50.0, 10.0, 1.0), 1.0)
+    theta = posterior.draws
+    exact = (theta["alpha"][0, :, 0] + customers.T[:, None]) / (theta["r"][0, :, 0] + customers.x[:, None])
+    np.testing.assert_allclose(found.cycle, exact.mean(axis=1), rtol=1e-12)
+
+
+def test_inputs_are_not_touched(world, segments):
+    posterior, summary, value = world
+    before = summary.table.copy(), value.table.copy(), {name: draws.copy() for name, draws in posterior.draws.items()}
+    marks, losses = segments.thresholds, np.array(Losses().matrix)
+    kept = losses.copy()
+    segment(value, posterior, summary, thresholds=marks, losses=losses)
+    segment(value, posterior, summary, thresholds=replace(marks, attainable_scale=0.1, version=""))
+    pd.testing.assert_frame_equal(summary.table, before[0])
+    pd.testing.assert_frame_equal(value.table, before[1])
+    for name, draws in before[2].items():
+        np.testing.assert_array_equal(posterior.draws[name], draws)
+    np.testing.assert_array_equal(losses, kept)
+
+
+def test_rows_keep_their_order_and_values_their_ids_where_ids_are_not_sorted(world, segments):
+    posterior, summary, _ = world
+    shuffled = replace(summary, table=summary.table.sample(frac=1, random_state=5).reset_index(drop=True))
+    assert not shuffled.table["customer_id"].is_monotonic_increasing
+    found = segment(estimate_value(posterior, shuffled, **COSTS, **FAST), posterior, shuffled)
+    assert found.table["customer_id"].tolist() == shuffled.table["customer_id"].tolist()
+    sorted_back = found.table.sort_values("customer_id", ignore_index=True)
+    pd.testing.assert_frame_equal(sorted_back, segments.table, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["month", "year"])
+def test_labels_do_not_depend_on_the_time_unit(unit):
+    theta, per_week = MBG | GG, 7.0 / TimeUnit(unit).days
+    tables = []
+    for alpha, name, days in ((1.0, "week", 7.0), (per_week, unit, TimeUnit(unit).days)):
+        posterior = known_posterior(theta | {"alpha": alpha * theta["alpha"]}, family="mbgnbd", unit=name)
+        summary = few_customers(unit_days=days)
+        tables.append(segment(estimate_value(posterior, summary, **COSTS, newcomers=100), posterior, summary).table)
+    pd.testing.assert_frame_equal(*(one.drop(columns=["recency", "T"]) for one in tables), rtol=1e-9, atol=1e-9)
 
 
 def test_frozen_thresholds_are_used_as_they_are(world, segments):

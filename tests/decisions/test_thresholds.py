@@ -41,17 +41,34 @@ def test_share_mark_is_where_the_running_sum_arrives(bimodal, share):
     assert share_mark(bimodal, share) == pytest.approx(direct_share_mark(bimodal.tolist(), share))
 
 
-def test_valuable_begins_in_the_valley_of_the_density(bimodal):
+def test_valuable_begins_where_the_density_is_low(bimodal):
     """Against a kernel density without bins, evaluated on another grid."""
     unit = 0.02 * bimodal[bimodal > 0].mean()
     values = np.arcsinh(bimodal / unit)
-    width = 0.9 * min(values.std(), np.subtract(*np.percentile(values, [75, 25])) / 1.34) * len(values) ** -0.2
-    low, high = (np.arcsinh(direct_share_mark(bimodal.tolist(), share) / unit) for share in (0.9, 0.7))
+    width = 0.9 * values.std() * len(values) ** -0.2
+    low, middle, high = (np.arcsinh(direct_share_mark(bimodal.tolist(), share) / unit) for share in (0.9, 0.8, 0.7))
     grid = np.linspace(low, high, 800)
     density = norm.pdf((grid[:, None] - values) / width).sum(axis=1)
-    got = valuable_mark(bimodal)
-    assert np.arcsinh(got / unit) == pytest.approx(grid[density.argmin()], abs=2 * np.ptp(values) / 2048)
-    assert low <= np.arcsinh(got / unit) <= high
+    as_good = grid[density <= 1.1 * density.min()]
+    assert as_good[0] > middle  # not the 80 % point itself: that lies in a denser place
+    got = np.arcsinh(valuable_mark(bimodal) / unit)
+    assert got == pytest.approx(as_good[np.abs(as_good - middle).argmin()], abs=2 * np.ptp(values) / 2048)
+
+
+def test_of_places_as_good_the_one_nearest_80_percent_is_taken():
+    even = np.exp(np.linspace(math.log(10), math.log(200), 5001))
+    assert valuable_mark(even) == pytest.approx(share_mark(even, 0.8), rel=0.01)
+    assert share_mark(even, 0.9) < 0.8 * share_mark(even, 0.8)
+    assert share_mark(even, 0.7) > 1.2 * share_mark(even, 0.8)
+
+
+def test_the_mark_of_valuable_hardly_moves_with_the_sample():
+    """A spike of one-time buyers and a flat shoulder of repeat buyers: every valley of the shoulder is chance."""
+    rng = np.random.default_rng(4)
+    base = np.concatenate([rng.normal(5, 0.5, 8000), np.exp(rng.uniform(math.log(5), math.log(200), 3000))])
+    marks = [valuable_mark(rng.choice(base, len(base))) for _ in range(60)]
+    low, high = np.quantile(marks, [0.05, 0.95])
+    assert high / low < 1.25
 
 
 def test_valuable_mark_does_not_depend_on_the_currencys_unit(bimodal):

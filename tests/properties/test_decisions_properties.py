@@ -8,27 +8,41 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kundenwert.decisions.losses import Losses, least_risk, risks
+from kundenwert.decisions.rule import allowed_labels, decide
 from kundenwert.decisions.states import label_codes
-from kundenwert.decisions.thresholds import Marks, Thresholds, derive_marks, derive_price, share_mark, valuable_mark
-from kundenwert.names import STATES
+from kundenwert.decisions.thresholds import Marks, Thresholds, derive_marks, share_mark, valuable_mark
+from kundenwert.names import MIGRATOR, STATES
 
 weights = arrays(np.float64, (5, 6), elements=st.floats(0.001, 1))
+order = [state.value for state in STATES]
+# Some customers cannot have gone: their last state has no weight.
+chances = st.tuples(weights, arrays(np.bool_, 5)).map(lambda given: as_chances(*given))
 matrices = arrays(np.float64, (6, 6), elements=st.floats(0, 5)).map(lambda m: m * (1 - np.eye(6)))
+populations = st.integers(5, 30).flatmap(lambda n: arrays(np.float64, (n, 6), elements=st.floats(0.001, 1)))
 bases = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e4, 1e6))
 
 
-@given(weights, matrices, st.floats(0, 5))
-def test_bayes_rule_never_risks_more_than_another_rule(weight, matrix, price):
-    """Against the most probable state, each fixed label, and withholding every label."""
-    probabilities = weight / weight.sum(axis=1, keepdims=True)
-    losses = Losses.resolve(matrix)
-    risk = risks(probabilities, losses)
-    _, least = least_risk(risk)
-    bayes = np.minimum(least, price)
-    most_probable = risk[np.arange(5), probabilities.argmax(axis=1)]
-    assert (bayes <= most_probable + 1e-12).all()
-    assert (bayes[:, None] <= risk + 1e-12).all()
-    assert (bayes <= price).all()
+def as_chances(weight, immortal):
+    weight = weight * np.where(immortal[:, None] & (np.arange(6) == 5), 0.0, 1.0)
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+@given(chances, matrices, st.none() | st.floats(0, 5), arrays(np.float64, 5, elements=st.floats(0, 20)))
+def test_what_is_published_never_risks_more_than_another_rule(probabilities, matrix, price, age):
+    """Against each fixed label and the most probable state, where they may be published, and withholding everything."""
+    losses, rows = Losses.resolve(matrix), np.arange(5)
+    allowed = allowed_labels(probabilities, age, np.full(5, 10.0))
+    found = decide(probabilities, allowed, losses, price)
+    expected = (probabilities[:, None, :] * matrix).sum(axis=2)
+    assert (found.risk[:, None] <= np.where(allowed, expected, np.inf) + 1e-12).all()
+    likely = probabilities.argmax(axis=1)
+    assert (found.risk <= expected[rows, likely] + 1e-12)[allowed[rows, likely]].all()
+    assert (found.risk <= found.price).all()
+    decided = np.flatnonzero(~found.undecided)
+    label = np.array([order.index(name) for name in found.labels[decided]], dtype=int)
+    assert allowed[decided, label].all()
+    np.testing.assert_allclose(found.risk[decided], expected[decided, label], atol=1e-12)
+    assert (found.labels[found.undecided] == MIGRATOR).all()
 
 
 @given(weights, st.floats(0.01, 0.99))
@@ -64,9 +78,15 @@ def test_share_mark_carries_its_share(values, share):
         assert values[values > mark].sum() <= share * positive.sum() * (1 + 1e-9)
 
 
-@given(arrays(np.float64, 20, elements=st.floats(0, 3)))
-def test_price_withholds_one_label_in_five_at_most(risk):
-    assert (risk > derive_price(risk)).mean() <= 0.2 + 1e-12
+@given(populations, matrices, st.floats(0, 20))
+def test_a_derived_price_withholds_one_label_in_five_at_most_and_then_stays(weight, matrix, age):
+    """Whatever may be published; a frozen price decides the same customers alike without the others."""
+    probabilities, count = weight / weight.sum(axis=1, keepdims=True), len(weight)
+    allowed = allowed_labels(probabilities, np.full(count, age), np.full(count, 10.0))
+    found = decide(probabilities, allowed, Losses.resolve(matrix))
+    assert found.undecided.mean() <= 0.2 + 1e-12
+    few = decide(probabilities[:4], allowed[:4], Losses.resolve(matrix), found.price)
+    assert few.undecided.tolist() == found.undecided[:4].tolist()
 
 
 @given(st.floats(-100, 100), st.floats(0, 100), st.floats(0.1, 50), st.floats(0.1, 50), st.floats(0, 5))

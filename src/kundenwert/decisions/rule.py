@@ -15,6 +15,7 @@ from kundenwert.names import MIGRATOR, STATES, State
 BoolArray = npt.NDArray[np.bool_]
 
 BELOW_ZERO_CERTAINTY = 0.9
+ROUNDING = 1e-9  # relative; customers of equal risk must not be told apart by its last digit
 BELOW_ZERO = STATES.index(State.BELOW_ZERO)
 DORMANT = STATES.index(State.DORMANT)
 
@@ -79,12 +80,12 @@ def decide(probabilities: FloatArray, allowed: BoolArray, losses: Losses, price:
     action, least = least_risk(risk, allowed)
     if price is None:
         price = derive_price(least)
-    undecided = least > price
+    undecided = least > price * (1.0 + ROUNDING)
     names = np.array([state.value for state in STATES], dtype=object)
     return Decision(
         labels=np.where(undecided, MIGRATOR, names[action]),
         undecided=undecided,
-        risk=np.where(undecided, price, least),
+        risk=np.minimum(least, price),
         unconfirmed=(least_risk(risk)[0] == BELOW_ZERO) & ~allowed[:, BELOW_ZERO],
         price=price,
     )

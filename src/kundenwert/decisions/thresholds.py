@@ -164,10 +164,13 @@ def _density(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def derive_price(risk: FloatArray) -> float:
-    """The expected loss above which a label is withheld: that of the four in five clearest customers, at least .35.
+    """The expected loss above which a label is withheld: what four in five customers do not exceed, at least .35.
 
     Parameters
     ----------
-    risk : (customer,) least expected loss of each.
+    risk : (customer,) least expected loss of each, over the labels that may be published.
     """
-    return max(REJECTION_FLOOR, float(np.quantile(risk, REJECTION_QUANTILE))) if len(risk) else REJECTION_FLOOR
+    if not len(risk):
+        return REJECTION_FLOOR
+    # A customer's own risk and no mean of two: else a little more than one label in five could be withheld.
+    return max(REJECTION_FLOOR, float(np.quantile(risk, REJECTION_QUANTILE, method="higher")))
