@@ -45,11 +45,12 @@ def test_unconfirmed_are_those_whom_only_the_preconditions_keep_from_below_zero(
             chances(below_zero=0.95, dormant=0.01),  # too young
             chances(below_zero=0.05, dormant=0.01),  # never looked like it
             chances(dormant=0.95),
+            chances(below_zero=0.72),  # `dormant` would cost still less, but cannot be had either
         ]
     )
-    allowed = allowed_labels(probabilities, np.array([9.0, 1.0, 1.0, 1.0]), np.full(4, 5.0))
+    allowed = allowed_labels(probabilities, np.array([9.0, 1.0, 1.0, 1.0, 1.0]), np.full(5, 5.0))
     found = decide(probabilities, allowed, Losses(), 9.0)
-    assert found.unconfirmed.tolist() == [False, True, False, False]
+    assert found.unconfirmed.tolist() == [False, True, False, False, True]
     assert found.labels[[0, 2, 3]].tolist() == ["below_zero", "low_maintenance", "dormant"]
     assert found.labels[1] not in ("below_zero", MIGRATOR)
 

@@ -29,7 +29,7 @@ class Decision:
     labels : (customer,) one of `names.SEGMENTS`.
     undecided : (customer,) whether the label was withheld.
     risk : (customer,) expected loss of what is published.
-    unconfirmed : (customer,) whether `below_zero` would cost least, but may not be published.
+    unconfirmed : (customer,) whether `below_zero` would cost least if it, too, might be published.
     price : expected loss above which a label is withheld.
     """
 
@@ -81,11 +81,13 @@ def decide(probabilities: FloatArray, allowed: BoolArray, losses: Losses, price:
     if price is None:
         price = derive_price(least)
     undecided = least > price * (1.0 + ROUNDING)
+    with_below_zero = allowed.copy()
+    with_below_zero[:, BELOW_ZERO] = True
     names = np.array([state.value for state in STATES], dtype=object)
     return Decision(
         labels=np.where(undecided, MIGRATOR, names[action]),
         undecided=undecided,
         risk=np.minimum(least, price),
-        unconfirmed=(least_risk(risk)[0] == BELOW_ZERO) & ~allowed[:, BELOW_ZERO],
+        unconfirmed=(least_risk(risk, with_below_zero)[0] == BELOW_ZERO) & ~allowed[:, BELOW_ZERO],
         price=price,
     )
