@@ -16,7 +16,10 @@ def read_customers(path: Path) -> list[Customer]:
     """Frequency, recency, T and mean spend of every customer."""
     with path.open(newline="") as file:
         rows = csv.DictReader(file)
-        return [tuple(float(row[c]) for c in ("frequency", "recency", "T", "monetary_value")) for row in rows]
+        return [
+            (float(row["frequency"]), float(row["recency"]), float(row["T"]), float(row["monetary_value"]))
+            for row in rows
+        ]
 
 
 def log_likelihood(case: str, theta: Mapping[str, float], customers: Sequence[Customer]) -> float:

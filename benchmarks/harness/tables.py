@@ -1,6 +1,6 @@
 """From rows to the tables of README.md."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor, log10
 from statistics import median
 from typing import Any
@@ -44,11 +44,11 @@ def of_good(rows: Sequence[Row], figure: str, state: str) -> float | None:
     return median(values) if values else None
 
 
-def ratio(rows: Sequence[Row], ours: Sequence[Row]) -> float | None:
-    """How many times as long as ours: the median over warm repetitions, each against ours of the same turn."""
-    beside = {row["repetition"]: row["wall_seconds"] for row in ours if row["status"] == "ok"}
+def ratio(rows: Sequence[Row], ours: Sequence[Row], figure: str = "wall_seconds") -> float | None:
+    """How many times as much as ours: the median over warm repetitions, each against ours of the same turn."""
+    beside = {row["repetition"]: row[figure] for row in ours if row["status"] == "ok"}
     pairs = [
-        row["wall_seconds"] / beside[row["repetition"]]
+        row[figure] / beside[row["repetition"]]
         for row in rows
         if row["status"] == "ok" and row["state"] == "warm" and row["repetition"] in beside
     ]
@@ -61,74 +61,90 @@ def last_result(rows: Sequence[Row]) -> Mapping[str, Any]:
 
 
 def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
-    """Both data sets of one case."""
-    dataset = rows[0]["dataset"]
+    """One case on one data set: what it took, and what was found."""
     named = {one.name: [row for row in rows if row["contestant"] == one.name] for one in CONTESTANTS}
-    lines = []
+    took, found = [], []
     for one in CONTESTANTS:
         own = named[one.name]
-        if not own:
-            continue
-        warm = [row for row in own if row["status"] == "ok" and row["state"] == "warm"]
-        good = [row for row in own if row["status"] == "ok"]
-        lines.append(
-            [
-                one.name,
-                seconds(own, "cold"),
-                seconds(own, "warm"),
-                str(len(warm)),
-                significant(ratio(own, named[reference_of(one.kind)])),
-                significant(of_good(own, "cpu_seconds", "cold")),
-                significant(of_good(own, "cpu_seconds", "warm")),
-                significant(max(max(row["peak_rss_mib"], row["peak_children_mib"]) for row in good) if good else None),
-                *RESULTS[case](last_result(own), warm),
-            ]
-        )
-    header = ["", "cold s", "warm s", "turns", "times ours", "CPU s, cold", "CPU s, warm", "peak MiB", *HEADERS[case]]
-    about = f"{facts['customers']:,} customers"
+        if own:
+            took.append([one.name, *_took(own, named[reference_of(one.kind)]), *TIMES[case][1](own)])
+            found.append([one.name, *FOUND[case][1](last_result(own))])
+    about = f"**{rows[0]['dataset']}** ({facts['customers']:,} customers)"
     if case == "score":
         about += f"; {facts['holdout_purchases']:,} purchases really came"
-    return f"**{dataset}** ({about})\n\n{markdown(header, lines)}"
+    times = markdown(["", *TOOK, *TIMES[case][0]], took)
+    return f"{about}\n\n{times}\n\n{markdown(['', *FOUND[case][0]], found)}"
 
 
-def _summary_result(result: Row, _: Sequence[Row]) -> list[str]:
+TOOK = ["cold s", "warm s", "turns", "times ours", "CPU s, cold", "CPU s, warm", "times ours", "peak MiB"]
+
+
+def _took(own: Sequence[Row], ours: Sequence[Row]) -> list[str]:
+    good = [row for row in own if row["status"] == "ok"]
+    return [
+        seconds(own, "cold"),
+        seconds(own, "warm"),
+        str(sum(row["state"] == "warm" for row in good)),
+        significant(ratio(own, ours)),
+        significant(of_good(own, "cpu_seconds", "cold")),
+        significant(of_good(own, "cpu_seconds", "warm")),
+        significant(ratio(own, ours, "cpu_seconds")),
+        significant(max((max(row["peak_rss_mib"], row["peak_children_mib"]) for row in good), default=None)),
+    ]
+
+
+def _per_effective_draw(own: Sequence[Row]) -> list[str]:
+    effective = last_result(own).get("smallest_ess")
+    both = [of_good(own, figure, "warm") for figure in ("wall_seconds", "cpu_seconds")]
+    return [significant(took / effective * 1000 if took and effective else None) for took in both]
+
+
+def _nothing_more(_: Sequence[Row]) -> list[str]:
+    return []
+
+
+SCORES = ("purchases", "p_alive", "spend", "value")
+
+
+def _by_score(own: Sequence[Row]) -> list[str]:
+    parts = [row["result"]["seconds"] for row in own if row["status"] == "ok" and row["state"] == "warm"]
+    return [significant(median([part[name] for part in parts]), 2) if parts else NOTHING for name in SCORES]
+
+
+def _summary_found(result: Row) -> list[str]:
     columns = {"customers": 0, "frequency": 0, "recency": 3, "T": 3, "monetary_value": 3}
     return [f"{result[name]:,.{digits}f}" if result else NOTHING for name, digits in columns.items()]
 
 
-def _fit_result(result: Row, warm: Sequence[Row]) -> list[str]:
+def _fit_found(result: Row) -> list[str]:
     estimates = ", ".join(f"{name} {value:.4g}" for name, value in result.get("estimates", {}).items())
-    likelihood = result.get("log_likelihood")
-    effective = result.get("smallest_ess")
-    wall = of_good(warm, "wall_seconds", "warm")
+    likelihood, effective = result.get("log_likelihood"), result.get("smallest_ess")
     return [
-        significant(wall / effective * 1000 if wall and effective else None),
-        f"{effective:,.0f} of {result['draws']:,}" if effective else NOTHING,
-        f"{result['largest_rhat']:.3f}" if effective else NOTHING,
         estimates or NOTHING,
         f"{likelihood:,.2f}" if likelihood is not None else NOTHING,
+        f"{effective:,.0f} of {result['draws']:,}" if effective else NOTHING,
+        f"{result['largest_rhat']:.3f}" if effective else NOTHING,
     ]
 
 
-def _score_result(result: Row, warm: Sequence[Row]) -> list[str]:
-    parts, totals = ("purchases", "p_alive", "spend", "value"), result.get("totals", {})
-    times = [[row["result"]["seconds"][part] for row in warm] for part in parts]
-    shown = " / ".join(significant(median(values), 2) if values else NOTHING for values in times)
-    return [shown, *(f"{totals[part]:,.0f}" if part in totals else NOTHING for part in parts)]
+def _score_found(result: Row) -> list[str]:
+    totals = result.get("totals", {})
+    return [f"{totals[name]:,.0f}" if name in totals else NOTHING for name in SCORES]
 
 
-RESULTS = {
-    "summarize": _summary_result,
-    "fit_bgnbd": _fit_result,
-    "fit_gamma_gamma": _fit_result,
-    "score": _score_result,
+_PER_DRAW = (["s per 1,000 ESS", "CPU s per 1,000 ESS"], _per_effective_draw)
+TIMES: dict[str, tuple[list[str], Callable[[Sequence[Row]], list[str]]]] = {
+    "summarize": ([], _nothing_more),
+    "fit_bgnbd": _PER_DRAW,
+    "fit_gamma_gamma": _PER_DRAW,
+    "score": ([f"{name} s" for name in ("purchases", "P(alive)", "spend", "value")], _by_score),
 }
-_FIT = ["s per 1,000 ESS", "smallest ESS", "R-hat", "estimates", "log-likelihood there"]
-HEADERS = {
-    "summarize": ["customers", "sum of frequency", "of recency", "of T", "of monetary value"],
+_FIT = (["estimates", "log-likelihood there", "smallest ESS", "R-hat"], _fit_found)
+FOUND = {
+    "summarize": (["customers", "sum of frequency", "of recency", "of T", "of monetary value"], _summary_found),
     "fit_bgnbd": _FIT,
     "fit_gamma_gamma": _FIT,
-    "score": ["of which s", "purchases", "sum of P(alive)", "sum of spend", "value"],
+    "score": (["purchases", "sum of P(alive)", "sum of spend per order", "value"], _score_found),
 }
 
 

@@ -51,6 +51,7 @@ def test_ratios_are_taken_within_a_turn():
     """A turn in which the machine was slow for both (the second) does not move the ratio; medians of 4 and 1 would."""
     assert ratio(OF_PEER, OF_OURS) == 3.0
     assert ratio(OF_OURS, OF_OURS) == 1.0
+    assert ratio(OF_PEER, OF_OURS, "cpu_seconds") == 3.0
 
 
 def test_no_ratio_without_a_common_turn():
@@ -68,13 +69,33 @@ def test_a_timeout_is_shown():
 
 
 def test_table_of_a_case():
-    lines = case_table("fit_gamma_gamma", [*ROWS, row("pymc-marketing MAP", 0, None, "timeout")], {"customers": 2357})
-    title, _, header, _, ours, peer, late = lines.splitlines()
+    """Everybody is in both tables, also who did not end, and each table has as many cells in every line."""
+    text = case_table("fit_gamma_gamma", [*ROWS, row("pymc-marketing MAP", 0, None, "timeout")], {"customers": 2357})
+    title, times, found = text.split("\n\n")
     assert title == "**sample** (2,357 customers)"
-    assert len({line.count("|") for line in (header, ours, peer, late)}) == 1
-    assert peer.startswith(f"| {PEER} | 6.00 | 4.00 | 3 | 3.00 | 2.50 | 2.00 | 100 |")
-    assert peer.endswith("| p 6.25, q 3.744, v 15.44 | -4,055.92 |")
+    for table in (times, found):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    _, _, ours, peer, late = times.splitlines()
+    assert ours.startswith(f"| {OURS} | 4.00 | 1.00 | 3 | 1.00 |")
+    assert peer == f"| {PEER} | 6.00 | 4.00 | 3 | 3.00 | 2.50 | 2.00 | 3.00 | 100 | - | - |"
     assert late.startswith("| pymc-marketing MAP | timeout | - | 0 | - |")
+    _, _, _, peer, late = found.splitlines()
+    assert peer == f"| {PEER} | p 6.25, q 3.744, v 15.44 | -4,055.92 | - | - |"
+    assert late == "| pymc-marketing MAP | - | - | - | - |"
+
+
+def test_effective_draws_and_scores_are_shown():
+    draws = {"draws": 4000, "smallest_ess": 1500.0, "largest_rhat": 1.0014, "estimates": {"p": 6.5}}
+    sampled = [row("kundenwert NUTS", n, 3.0, result={**draws, "log_likelihood": -4059.8}) for n in (0, 1)]
+    text = case_table("fit_gamma_gamma", sampled, {"customers": 2357})
+    assert "| 2.00 | 1.00 |\n\n" in text
+    assert text.endswith("| p 6.5 | -4,059.80 | 1,500 of 4,000 | 1.001 |")
+    scores = {name: 1653.4 for name in ("purchases", "p_alive", "spend", "value")}
+    scored = [row(OURS, n, 3.0, result={"totals": scores, "seconds": dict.fromkeys(scores, 0.5)}) for n in (0, 1)]
+    text = case_table("score", scored, {"customers": 2357, "holdout_purchases": 1882})
+    assert text.startswith("**sample** (2,357 customers); 1,882 purchases really came")
+    assert "| 0.50 | 0.50 | 0.50 | 0.50 |\n" in text
+    assert text.endswith("| 1,653 | 1,653 | 1,653 | 1,653 |")
 
 
 def test_a_report_says_when_what_and_on_what():
