@@ -288,3 +288,18 @@ def test_horizons_keep_every_digit_in_the_canonical_text() -> None:
 def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         spec_with().value.discount_rate = 0.2  # type: ignore[misc]
+
+
+def test_costs_need_a_margin(tmp_path: Path) -> None:
+    """Revenue less costs is neither revenue nor contribution; every such key is named in the one message."""
+    path = tmp_path / "shop.toml"
+    path.write_text(
+        'name = "shop"\n[data]\nsource = "orders.csv"\n[value]\ncost_per_order = 4.0\nacquisition_cost = 20.0\n'
+    )
+    with pytest.raises(SpecError) as caught:
+        load_spec(path)
+    assert "value.cost_per_order" in str(caught.value)
+    assert "value.acquisition_cost" in str(caught.value)
+    assert "margin = 1.0" in str(caught.value)
+    path.write_text(path.read_text() + "margin = 0.3\n")
+    assert load_spec(path).value.cost_per_order == 4.0

@@ -34,6 +34,7 @@ from kundenwert.spec_wording import given_keys, read_toml, sentences
 SMALL_COHORT_WITHOUT_POOLING = 200
 
 # Accepted, checked, and listed in the manifest: a spec written for a later version runs today and says what it lost.
+COSTS = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file", "acquisition_cost")
 NOT_USED_YET = ("levers", "budget", "segments.switching_cost", "gate.holdout")
 
 
@@ -173,14 +174,29 @@ class ModelSpec(Table):
 def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
     """Keys that contradict each other, read from the raw tables: no other mistake may hide them."""
     tables = {name: table if isinstance(table := mapping.get(name), Mapping) else {} for name in ("value", "inference")}
+    found = []
     wanted = tables["value"].get("draws")
     computed = tables["inference"].get("draws", InferenceSpec.model_fields["draws"].default)
     if isinstance(wanted, int) and isinstance(computed, int) and wanted > computed > 0:
-        return [
+        found.append(
             f"value.draws: {wanted} parameter draws cannot be taken from inference.draws = {computed}. "
             "Lower the first or raise the second."
+        )
+    if "margin" not in tables["value"]:
+        found += [
+            f"value.{key}: a cost is taken from contribution, and without a margin there is only revenue. State "
+            "value.margin too; margin = 1.0 says that amounts are contribution already."
+            for key in COSTS
+            if _is_cost(tables["value"].get(key))
         ]
-    return []
+    return found
+
+
+def _is_cost(entry: object) -> bool:
+    """Whether an entry states a cost; what is no cost at all is another mistake, and told as that."""
+    if isinstance(entry, str):
+        return column_name(entry) is not None
+    return isinstance(entry, int | float) and entry > 0
 
 
 def load_spec(path: str | Path) -> ModelSpec:
