@@ -10,13 +10,24 @@ import kundenwert
 
 ROOT = Path(kundenwert.__file__).parent
 FLOORS = [
-    {"errors", "names", "units", "streams", "spec", "spec_tables", "spec_values", "spec_wording", "spec_settings"},
+    {
+        "errors",
+        "names",
+        "units",
+        "streams",
+        "spec",
+        "spec_tables",
+        "spec_values",
+        "spec_wording",
+        "spec_settings",
+        "sources_cited",
+    },
     {"customers", "families"},
     {"inference"},
     {"value"},
     {"decisions"},
     {"runs"},
-    {"sources_cited", "stages", "records", "scoring", "pipeline", "answers", "console", "cli", "__main__"},
+    {"stages", "records", "scoring", "pipeline", "answers", "console", "cli", "__main__"},
 ]
 UP_TO_INFERENCE = {"simulate", "testing"}
 HEAVY = {"pymc", "pytensor", "nutpie", "arviz", "arviz_stats", "numba", "altair", "vl_convert", "duckdb", "xarray"}

@@ -23,6 +23,7 @@ from kundenwert.runs.plots.style import Record, json_number, numbers
 from kundenwert.runs.plots.value_map import map_data
 from kundenwert.runs.report_figures import base_figures, potential_figures, segment_figures
 from kundenwert.runs.report_people import Quantiles, people
+from kundenwert.sources_cited import cite
 
 if TYPE_CHECKING:
     from kundenwert.customers.holdout import Holdout
@@ -253,6 +254,7 @@ def _record(
 ) -> Record:
     return {
         "families": [posterior.purchase_family, posterior.spend_family],
+        "papers": list(cite(families=(posterior.purchase_family, posterior.spend_family))),
         "engine": posterior.engine,
         "pooling": str(posterior.pooling),
         "time_unit": str(posterior.time_unit),
