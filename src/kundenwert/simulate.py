@@ -76,6 +76,11 @@ def simulate_customers(
     Raises
     ------
     UsageError : a parameter is missing, or customers are acquired after the cut.
+
+    Examples
+    --------
+    >>> simulate_customers(100, seed=3)
+    <SimulatedBase 100 customers, cut at 2025-09-30>
     """
     unit = TimeUnit.parse(time_unit)
     before, after = Horizon.parse(observed).days, Horizon.parse(holdout).days

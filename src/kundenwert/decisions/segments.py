@@ -105,6 +105,13 @@ def segment(
     -----
     A customer flagged `no_mean_spend` has no expected value and no say in the thresholds, but draws like everybody
     else, and is labelled from them.
+
+    Examples
+    --------
+    >>> value = kw.estimate_value(posterior, summary, horizon="1 year", margin=0.3, draws=100)
+    >>> labels = kw.segment(value, posterior, summary).table["segment"]
+    >>> bool(labels.isin(["most_valuable", "low_maintenance", "migrator"]).any())
+    True
     """
     matrix = Losses.resolve(losses)
     people = population(posterior, value.settings.draws, value.settings.seed)

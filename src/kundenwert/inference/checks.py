@@ -43,6 +43,16 @@ def check(
     Raises
     ------
     UsageError : the posterior and the summary have different time units.
+
+    Notes
+    -----
+    docs/statistics.md, section Predictive checks, lists every finding with its limits.
+
+    Examples
+    --------
+    >>> found = kw.check(posterior, summary, horizon="3 years")
+    >>> found.findings[0].name
+    'spend is independent of frequency'
     """
     if posterior.time_unit is not summary.time_unit:
         raise UsageError(

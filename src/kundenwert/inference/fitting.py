@@ -59,6 +59,12 @@ def fit(
     DataError : a frame that breaks the contract of a summary.
 
     Source: docs/statistics.md, section Priors and pooling.
+
+    Examples
+    --------
+    >>> quick = kw.Nuts(draws=200, chains=2, tune=200)
+    >>> kw.fit(summary, pooling="complete", engine=quick)
+    <Posterior bgnbd + gamma_gamma, 1 cohorts, complete pooling, 200 draws by nuts, rates per week>
     """
     problem = pose(
         summary,
@@ -89,11 +95,24 @@ def build_model(
 ) -> "pm.Model":
     """The `pm.Model` that `fit` samples, both families in one graph, to extend and to sample as you like.
 
-    Arguments as for `fit`. Under `pooling = "none"` there is one model a cohort: pass the customers of one.
+    Parameters
+    ----------
+    summary, purchase, spend, pooling, purchase_priors, spend_priors, time_unit : as for `fit`. Under
+        `pooling = "none"` there is one model a cohort: pass the customers of one.
+
+    Returns
+    -------
+    pm.Model : coordinates with dims `cohort`, deterministics `r, alpha, a, b, p, q, v`, data as `pm.Data`.
 
     Raises
     ------
     UsageError : `pooling = "none"` with more than one cohort.
+
+    Examples
+    --------
+    >>> model = kw.build_model(summary, pooling="complete")
+    >>> [v.name for v in model.free_RVs][:4]
+    ['log_r', 'log_alpha_over_T', 'logit_phi', 'log_kappa']
     """
     problem = pose(
         summary,

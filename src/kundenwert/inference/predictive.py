@@ -111,6 +111,12 @@ def track(
     Raises
     ------
     UsageError : the summary has no `first_day` (a table that a user brings), so nothing can be put on a calendar.
+
+    Examples
+    --------
+    >>> tracking = kw.track(posterior, summary, holdout, replicates=50)
+    >>> tracking.calibration_weeks, tracking.observed_total
+    (39, 1882)
     """
     table = summary.table
     if "first_day" not in table.columns or summary.observation_end is None:

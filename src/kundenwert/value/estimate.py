@@ -106,6 +106,12 @@ def estimate_value(
     Notes
     -----
     docs/statistics.md, sections Actual value and Potential value.
+
+    Examples
+    --------
+    >>> value = kw.estimate_value(posterior, summary, horizon="1 year", margin=0.3, draws=100)
+    >>> bool((value.table["potential_value"] >= value.table["actual_value"]).all())
+    True
     """
     people = population(posterior, draws, seed)
     customers = histories(posterior, summary)

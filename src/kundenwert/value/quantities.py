@@ -89,10 +89,31 @@ def p_alive(
 
     Parameters
     ----------
+    posterior : parameter draws.
+    summary : customers of cohorts that the posterior knows, in its time unit.
     interval : mass of the interval over parameter draws.
     draws : parameter draws, evenly thinned.
     return_draws : whether to keep them, (customer, draw).
     threads : no result depends on it.
+
+    Returns
+    -------
+    Quantity : `customer_id, mean, low, high`, one row a customer.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Individual posterior (Fader, Hardie, Lee 2005).
+
+    Examples
+    --------
+    >>> alive = kw.p_alive(posterior, summary, draws=100).table
+    >>> bool((alive["mean"][summary.table["frequency"] == 0] == 1).all())  # BG/NBD cannot doubt a one-time buyer
+    True
     """
 
     def formula(people: Population, theta: Theta, past: Past) -> FloatArray:
@@ -112,7 +133,37 @@ def churn_probability(
     return_draws: bool = False,
     threads: int | None = None,
 ) -> Quantity:
-    """Probability of no purchase within the horizon; parameters as in `p_alive`."""
+    """Probability of no purchase within the horizon: the churn figure that a holdout can verify.
+
+    Parameters
+    ----------
+    posterior : parameter draws.
+    summary : customers of cohorts that the posterior knows, in its time unit.
+    horizon : "26 weeks" or a `Horizon`.
+    interval : mass of the interval over parameter draws.
+    draws : parameter draws, evenly thinned.
+    return_draws : whether to keep them, (customer, draw).
+    threads : no result depends on it.
+
+    Returns
+    -------
+    Quantity : `customer_id, mean, low, high`, one row a customer.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Churn.
+
+    Examples
+    --------
+    >>> churn = kw.churn_probability(posterior, summary, "26 weeks", draws=100).table
+    >>> bool(churn["mean"].between(0, 1).all())
+    True
+    """
     h, length = _length(posterior, horizon)
 
     def formula(people: Population, theta: Theta, past: Past) -> FloatArray:
@@ -133,9 +184,39 @@ def expected_purchases(
     return_draws: bool = False,
     threads: int | None = None,
 ) -> Quantity:
-    """Orders expected within the horizon, discounted at an effective rate per year; parameters as in `p_alive`.
+    """Orders expected within the horizon.
 
     Each history and draw takes an integral, hence fewer draws by default.
+
+    Parameters
+    ----------
+    posterior : parameter draws.
+    summary : customers of cohorts that the posterior knows, in its time unit.
+    horizon : "26 weeks" or a `Horizon`.
+    discount_rate : effective, per year; orders are counted at their present value.
+    interval : mass of the interval over parameter draws.
+    draws : parameter draws, evenly thinned.
+    return_draws : whether to keep them, (customer, draw).
+    threads : no result depends on it.
+
+    Returns
+    -------
+    Quantity : `customer_id, mean, low, high`, one row a customer; the interval is that of the mean, not of the count.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Population forms.
+
+    Examples
+    --------
+    >>> orders = kw.expected_purchases(posterior, summary, "39 weeks", draws=20).table
+    >>> bool(1_500 < orders["mean"].sum() < 1_800)
+    True
     """
     h, length = _length(posterior, horizon)
     discount = DiscountRate(discount_rate).continuous(posterior.time_unit)
@@ -158,7 +239,39 @@ def purchase_distribution(
     return_draws: bool = False,
     threads: int | None = None,
 ) -> Quantity:
-    """Probability of exactly n orders within the horizon; parameters as in `p_alive`."""
+    """Probability of exactly n orders within the horizon.
+
+    Parameters
+    ----------
+    posterior : parameter draws.
+    summary : customers of cohorts that the posterior knows, in its time unit.
+    n : number of orders.
+    horizon : "26 weeks" or a `Horizon`.
+    interval : mass of the interval over parameter draws.
+    draws : parameter draws, evenly thinned.
+    return_draws : whether to keep them, (customer, draw).
+    threads : no result depends on it.
+
+    Returns
+    -------
+    Quantity : `customer_id, mean, low, high`, one row a customer.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Population forms.
+
+    Examples
+    --------
+    >>> none = kw.purchase_distribution(posterior, summary, 0, "26 weeks", draws=50).table["mean"]
+    >>> churn = kw.churn_probability(posterior, summary, "26 weeks", draws=50).table["mean"]
+    >>> bool((abs(none - churn) < 1e-9).all())
+    True
+    """
     h, length = _length(posterior, horizon)
     if n < 0 or n != int(n):
         raise UsageError(f"n must be a number of orders, 0 or more, not {n!r}.")
@@ -180,7 +293,36 @@ def expected_spend(
     return_draws: bool = False,
     threads: int | None = None,
 ) -> Quantity:
-    """Expected amount of a customer's order; NaN where there is no mean on some draw. Parameters as in `p_alive`."""
+    """Expected amount of a customer's order; NaN where there is no mean on some draw.
+
+    Parameters
+    ----------
+    posterior : parameter draws.
+    summary : customers of cohorts that the posterior knows, in its time unit.
+    interval : mass of the interval over parameter draws.
+    draws : parameter draws, evenly thinned.
+    return_draws : whether to keep them, (customer, draw).
+    threads : no result depends on it.
+
+    Returns
+    -------
+    Quantity : `customer_id, mean, low, high` in the posterior's currency, one row a customer.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Actual value (Fader, Hardie 2013).
+
+    Examples
+    --------
+    >>> spend = kw.expected_spend(posterior, summary, draws=100).table
+    >>> bool(20 < spend["mean"].median() < 40)
+    True
+    """
 
     def formula(people: Population, theta: Theta, past: Past) -> FloatArray:
         return people.spend.expected_spend(theta, past.n, past.spend)
@@ -199,7 +341,32 @@ def expected_purchases_new(
 ) -> Quantity:
     """Repeat orders that a customer not yet acquired will place within the horizon, by cohort.
 
-    Parameters as in `p_alive`; the draws are (cohort, draw).
+    Parameters
+    ----------
+    posterior : parameter draws.
+    horizon : "26 weeks" or a `Horizon`.
+    interval : mass of the interval over parameter draws.
+    draws : parameter draws, evenly thinned.
+    return_draws : whether to keep them, (cohort, draw).
+
+    Returns
+    -------
+    Quantity : `cohort, mean, low, high`.
+
+    Raises
+    ------
+    UsageError : time units or currencies differ, or an argument cannot be used.
+    RunError : a cohort that the posterior does not know.
+
+    Notes
+    -----
+    docs/statistics.md, section Population forms.
+
+    Examples
+    --------
+    >>> new = kw.expected_purchases_new(posterior, "52 weeks").table
+    >>> bool(1.3 < new["mean"][0] < 1.6)
+    True
     """
     h, length = _length(posterior, horizon)
     people = population(posterior, draws, posterior.seed)

@@ -1,4 +1,4 @@
-"""Shared settings and fixtures: the CDNOW sample, summarized once, and posteriors of it, sampled once a session."""
+"""Fixtures of tests and of the examples in docstrings: the CDNOW sample, and posteriors of it, made once a session."""
 
 import datetime as dt
 
@@ -47,3 +47,16 @@ def sample_posterior(sample: tuple[kw.CustomerSummary, kw.Holdout]) -> kw.Poster
 def sample_posterior_mbg(sample: tuple[kw.CustomerSummary, kw.Holdout]) -> kw.Posterior:
     """MBG/NBD and Gamma-Gamma on the sample."""
     return kw.fit(sample[0], purchase="mbgnbd", pooling="complete")
+
+
+@pytest.fixture(autouse=True)
+def names_in_examples(request: pytest.FixtureRequest, doctest_namespace: dict[str, object]) -> None:
+    """What examples take for granted: `kw`, and where they are named `summary`, `holdout` and `posterior`."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    code = "".join(example.source for example in request.node.dtest.examples)
+    doctest_namespace["kw"] = kw
+    if "summary" in code or "holdout" in code:
+        doctest_namespace["summary"], doctest_namespace["holdout"] = request.getfixturevalue("sample")
+    if "posterior" in code:
+        doctest_namespace["posterior"] = request.getfixturevalue("sample_posterior")
