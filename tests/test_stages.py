@@ -102,7 +102,9 @@ PRIORS = {"priors": {"log_r": {"mean": 0.0, "sd": 1.0}}}
 
 
 def _spec(**tables: Any) -> ModelSpec:
-    return ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, **tables})
+    """A spec with a margin of 0.5, which costs need, and what a test changes."""
+    value = {"margin": 0.5, **tables.pop("value", {})}
+    return ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, "value": value, **tables})
 
 
 CHAMPION = {"run": BEFORE, "spec": _spec().to_dict(), "thresholds": MARKS.to_dict()}
