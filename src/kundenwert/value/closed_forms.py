@@ -74,6 +74,8 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Options:
+    """What the public quantities share: mass of the interval, parameter draws, whether to keep them, threads."""
+
     interval: float
     draws: int
     return_draws: bool
