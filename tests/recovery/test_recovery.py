@@ -94,7 +94,7 @@ def test_spend_ranks_are_uniform() -> None:
 
 
 def observed(customers: int, cohort: str, purchase: str, theta: dict[str, float], seed: int) -> pd.DataFrame:
-    """Summaries in continuous time: a log of whole days merges orders of one day, which biases a and alpha."""
+    """Summaries in continuous time: a log of whole days merges orders of one day, which biases alpha upwards."""
     rng = np.random.default_rng(seed)
     T = rng.uniform(27.0, 39.0, customers)
     x, t_x = get_family(purchase).simulate(theta, T, rng)
