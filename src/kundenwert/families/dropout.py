@@ -16,7 +16,7 @@ from scipy import special
 
 from kundenwert.families import predictions, sufficient
 from kundenwert.families.arithmetic import FloatArray, IntArray, log_rising, softplus
-from kundenwert.families.protocol import Individual, NormalPrior, Rows, Theta
+from kundenwert.families.protocol import CompiledLikelihood, Individual, NormalPrior, Rows, Theta
 from kundenwert.families.simulation import purchase_times
 from kundenwert.names import FamilyName
 
@@ -90,6 +90,12 @@ class GeometricDropout:
     def compressed_log_likelihood(self, theta: Mapping[str, Any], rows: Mapping[str, Any], xp: Any = np) -> Any:
         """Total log-likelihood behind the rows, theta being (cohort,) vectors, under numpy or pytensor.tensor."""
         return sufficient.compressed_log_likelihood(theta, rows, xp)
+
+    def compiled(self, rows: Mapping[str, Any], n_cohorts: int) -> CompiledLikelihood:
+        """The same likelihood as compiled code."""
+        from kundenwert.families.kernels.dropout import DropoutLikelihood
+
+        return DropoutLikelihood(rows, n_cohorts)
 
     def log_odds_dead(self, theta: Theta, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> FloatArray:
         """Log odds that the customer has dropped out by T; -inf in BG/NBD at x = 0."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kundenwert.errors import DataError, UsageError, Violation
 from kundenwert.families.arithmetic import FloatArray, IntArray, gammaln, group_rows, log_beta, total_by
-from kundenwert.families.protocol import NormalPrior, Rows, Theta
+from kundenwert.families.protocol import CompiledLikelihood, NormalPrior, Rows, Theta
 from kundenwert.names import FamilyName
 
 
@@ -114,6 +114,12 @@ class GammaGamma:
         cohort = rows["spend_cohort"]
         weight = rows["spend_customers"] * (q[cohort] + p[cohort] * rows["spend_n"])
         return total - (weight * xp.log1p(rows["spend"] / v[cohort])).sum()
+
+    def compiled(self, rows: Mapping[str, Any], n_cohorts: int) -> CompiledLikelihood:
+        """The same likelihood as compiled code."""
+        from kundenwert.families.kernels.gamma_gamma import GammaGammaLikelihood
+
+        return GammaGammaLikelihood(rows, n_cohorts)
 
     def individual(self, theta: Theta, n: npt.ArrayLike, spend: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Shape and rate of the gamma posterior of each customer's nu: q + p n and v + spend.

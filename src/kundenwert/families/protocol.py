@@ -92,6 +92,29 @@ class Family(Protocol):
     def compressed_log_likelihood(self, theta: Mapping[str, Any], rows: Mapping[str, Any], xp: Any = np) -> Any: ...
 
 
+class CompiledLikelihood(Protocol):
+    """A log-likelihood as compiled code, over the rows of one or more cohorts."""
+
+    @property
+    def n_cohorts(self) -> int: ...
+
+    def values(self, theta: FloatArray) -> FloatArray:
+        """(cohort, parameter, point) -> (cohort, point)."""
+
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(cohort, parameter) -> value (cohort,), gradient and Hessian with respect to the parameters."""
+
+    def prepared(self, low: FloatArray, high: FloatArray) -> "CompiledLikelihood":
+        """The same function, faster for points between two (cohort, parameter) corners and exact everywhere."""
+
+
+@runtime_checkable
+class Compiles(Protocol):
+    """A family that brings compiled code; without it a family can only be sampled by NUTS on its PyMC graph."""
+
+    def compiled(self, rows: Mapping[str, Any], n_cohorts: int) -> CompiledLikelihood: ...
+
+
 @runtime_checkable
 class PurchaseFamily(Family, Protocol):
     """When customers buy and when they stop: data are repeats x, recency t_x and age T."""

@@ -1,0 +1,86 @@
+"""What the compiled likelihoods share: where cohorts begin in a table, how many points go together, and threads."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from kundenwert.families.arithmetic import FloatArray, IntArray
+
+_CACHED = 1 << 16  # floats of a table over points: half a megabyte stays in the processor's second cache
+_FEWEST, _MOST = 16, 64  # points in one block
+_WORTH_A_THREAD = 1 << 20  # row evaluations, about a millisecond
+
+
+def starts(cohort: IntArray, n_cohorts: int) -> IntArray:
+    """Where each cohort begins in a table sorted by cohort, (cohort + 1,)."""
+    return np.searchsorted(cohort, np.arange(n_cohorts + 1)).astype(np.int64)
+
+
+def lanes(rows: int, points: int) -> int:
+    """How many points are evaluated side by side: as many as keep a table of `rows` by points in cache."""
+    return max(1, min(points, max(_FEWEST, min(_MOST, _CACHED // max(rows, 1)))))
+
+
+def evaluate(kernel: Callable[..., None], data: Any, theta: FloatArray, costs: IntArray, block: int) -> FloatArray:
+    """Runs a kernel over (cohort, parameter, point) in as many threads as the work is worth; (cohort, point)."""
+    theta = np.ascontiguousarray(theta, dtype=np.float64)
+    cohorts, _, points = theta.shape
+    out = np.empty((cohorts, points))
+    threads = min(_threads(), int(costs.sum()) * points // _WORTH_A_THREAD + 1)
+    if threads == 1:
+        kernel(data, theta, 0, cohorts, out, block)
+        return out
+    if points >= threads * block:
+        edges = (np.arange(threads + 1) * points) // threads
+        pieces = [np.ascontiguousarray(theta[..., i:j]) for i, j in pairwise(edges.tolist())]
+        results = [np.empty((cohorts, piece.shape[2])) for piece in pieces]
+        work = [(data, piece, 0, cohorts, result, block) for piece, result in zip(pieces, results, strict=True)]
+        list(_pool().map(lambda arguments: kernel(*arguments), work))
+        return np.concatenate(results, axis=1)
+    _over_cohorts(lambda i, j: kernel(data, theta, i, j, out, block), costs, threads)
+    return out
+
+
+def evaluate_many(kernel: Callable[..., None], data: Any, points: FloatArray, costs: IntArray, sums: int) -> FloatArray:
+    """Runs a kernel that makes several sums at each of a cohort's points; (cohort, sum, point)."""
+    cohorts, count = points.shape
+    out = np.empty((cohorts, sums, count))
+    threads = min(_threads(), int(costs.sum()) * count // _WORTH_A_THREAD + 1)
+    _over_cohorts(lambda i, j: kernel(data, points, i, j, out), costs, threads)
+    return out
+
+
+def _over_cohorts(work: Callable[[int, int], None], costs: IntArray, threads: int) -> None:
+    """Calls `work(first, last)` for consecutive ranges of cohorts that cost about the same."""
+    share = np.searchsorted(np.cumsum(costs), np.arange(1, threads) * costs.sum() / threads, side="left") + 1
+    edges = np.concatenate([[0], np.minimum(share, costs.size), [costs.size]]).tolist()
+    if threads == 1:
+        work(0, costs.size)
+    else:
+        list(_pool().map(work, edges[:-1], edges[1:]))
+
+
+def differentiate(
+    kernel: Callable[..., None], data: Any, theta: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Runs a kernel of derivatives over (cohort, parameter): value, gradient and Hessian a cohort."""
+    theta = np.ascontiguousarray(theta, dtype=np.float64)
+    cohorts, parameters = theta.shape
+    value, gradient = np.empty(cohorts), np.empty((cohorts, parameters))
+    hessian = np.empty((cohorts, parameters, parameters))
+    kernel(data, theta, 0, cohorts, value, gradient, hessian)
+    return value, gradient, hessian
+
+
+def _threads() -> int:
+    return max(1, min(os.cpu_count() or 1, 8))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_threads())
