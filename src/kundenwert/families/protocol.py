@@ -95,8 +95,9 @@ class Family(Protocol):
 class CompiledLikelihood(Protocol):
     """A log-likelihood as compiled code, over the rows of one or more cohorts."""
 
-    @property
-    def n_cohorts(self) -> int: ...
+    n_cohorts: int
+    costs: IntArray
+    """(cohort,) what one point costs, in row evaluations of about a nanosecond."""
 
     def values(self, theta: FloatArray) -> FloatArray:
         """(cohort, parameter, point) -> (cohort, point)."""
