@@ -1,11 +1,12 @@
 """Simulated futures where they are large, and where they are nothing."""
 
-import tracemalloc
+import resource
 
 import numpy as np
 import pytest
 
 from kundenwert.errors import NumericalError
+from kundenwert.families.identity import annuity
 from kundenwert.value import actual
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.settings import Terms
@@ -15,25 +16,18 @@ TERMS = Terms(horizon=156.0, churn_horizon=26.0, discount=0.002, cost_per_order=
 
 
 def living(count, rate, dropout, seed=1):
-    ones = np.ones(count)
-    rng = np.random.default_rng(seed)
-    return actual.simulate_living(rng, rate * ones, dropout * ones, 6.25 * ones, 0.2 * ones, 0.35, TERMS)
+    ones = np.ones((1, count))
+    one = actual.Living(rate * ones, dropout * ones, 6.25 * ones[0], 0.2 * ones)
+    futures = actual.simulate_futures(seed, np.zeros(1, dtype=np.uint64), ones, one, np.array([0.35]), TERMS)
+    return futures.value[0], futures.orders[0]
 
 
-def test_pieces_bound_memory_and_lose_no_order(monkeypatch):
-    """Six million orders of one customer: in pieces, with the mean that a Poisson process has."""
+def test_six_million_orders_of_one_customer_have_the_mean_of_a_poisson_process():
     value, orders = living(400, 100.0, 0.0)
-    assert orders.sum() > actual.PIECE
     assert orders.mean() == pytest.approx(15_600, abs=4.5 * (15_600 / 400) ** 0.5)
+    assert orders.var() == pytest.approx(15_600, rel=4.5 * (2 / 400) ** 0.5)
     expected = 100.0 * -np.expm1(-0.002 * 156) / 0.002 * (0.35 * 31.25 - 1.0)
     assert value.mean() == pytest.approx(expected, abs=4.5 * value.std() / 20)
-    monkeypatch.setattr(actual, "PIECE", 100_000)
-    pieces = [len(owner) for owner in actual._owners(orders.astype(np.int64))]
-    assert sum(pieces) == orders.sum()
-    assert max(pieces) <= 100_000 + orders.max()
-    again, counted = living(400, 100.0, 0.0)
-    np.testing.assert_array_equal(counted, orders)
-    assert again.mean() == pytest.approx(value.mean(), rel=0.01)
 
 
 def test_rates_that_no_person_has_are_refused():
@@ -43,13 +37,12 @@ def test_rates_that_no_person_has_are_refused():
         living(3, 1.01 * actual.ORDERS_LIMIT / TERMS.horizon, 0.0)
 
 
-def test_the_most_orders_that_a_draw_may_hold_stay_far_below_a_gigabyte():
-    tracemalloc.start()
+def test_the_most_orders_that_a_draw_may_hold_take_no_memory_of_their_own():
+    living(3, 1.0, 0.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _, orders = living(3, 0.99 * actual.ORDERS_LIMIT / TERMS.horizon, 0.0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert orders.sum() > 2 * actual.PIECE
-    assert peak < 250e6
+    assert orders.sum() > 2.9 * actual.ORDERS_LIMIT
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000  # kilobytes
 
 
 def test_no_draws_and_certain_dropout():
@@ -57,6 +50,25 @@ def test_no_draws_and_certain_dropout():
     _, orders = living(2000, 0.01, 1.0)
     assert set(orders.tolist()) == {0.0, 1.0}
     assert orders.mean() == pytest.approx(1 - np.exp(-1.56), abs=0.05)
+
+
+def test_whoever_never_orders_or_has_gone_has_no_future():
+    _, orders = living(100, 0.0, 0.5)
+    assert orders.sum() == 0
+    ones = np.ones((1, 100))
+    one = actual.Living(ones, 0.0 * ones, ones[0], ones)
+    gone = actual.simulate_futures(1, np.zeros(1, dtype=np.uint64), 0.0 * ones, one, np.array([0.35]), TERMS)
+    assert np.abs(gone.value).max() == gone.orders.max() == 0
+
+
+@pytest.mark.parametrize("discount", [0.0, 1e-12, 1e-5, 0.002, 1.0])
+def test_the_cost_of_being_alive_is_an_annuity(discount):
+    """A rate of nothing lives to the horizon and pays for all of it."""
+    terms = Terms(156.0, 26.0, discount, 0.0, 2.0, 0.0)
+    zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    idle = actual.Living(zero, zero, one[0], one)
+    found = actual.simulate_futures(1, np.zeros(1, dtype=np.uint64), one, idle, np.array([0.35]), terms)
+    assert found.value[0, 0] == pytest.approx(-2.0 * annuity(discount, 156.0).item(), rel=1e-14)
 
 
 def test_a_customer_who_has_gone_is_worth_the_file_cost_and_zero_has_no_sign():

@@ -7,7 +7,7 @@ from scipy.integrate import quad
 
 from kundenwert.families.identity import annuity, phi
 from kundenwert.units import DiscountRate, TimeUnit
-from kundenwert.value.actual import alive_value, file_cost, simulate_living
+from kundenwert.value.actual import Living, alive_value, file_cost, simulate_futures
 from kundenwert.value.settings import Terms
 
 TERMS = Terms(
@@ -65,8 +65,10 @@ def test_simulated_futures_have_the_distribution_of_simulated_events(rate, dropo
 
     count, rng = 20_000, np.random.default_rng(11)
     direct, orders = simulate_events(rate, dropout, 6.25, 0.2, 0.35, TERMS, count, rng)
-    ones = np.ones(count)
-    value, number = simulate_living(rng, rate * ones, dropout * ones, 6.25 * ones, 0.2 * ones, 0.35, TERMS)
+    ones = np.ones((1, count))
+    living = Living(rate * ones, dropout * ones, 6.25 * ones[0], 0.2 * ones)
+    futures = simulate_futures(11, np.zeros(1, dtype=np.uint64), ones, living, np.array([0.35]), TERMS)
+    value, number = futures.value[0], futures.orders[0]
     assert ks_2samp(direct, value).pvalue > 1e-3
     for k in range(6):
         share = (orders == k).mean()

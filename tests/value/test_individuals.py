@@ -6,8 +6,9 @@ import pytest
 
 from kundenwert.errors import RunError, UsageError
 from kundenwert.families import get_family
-from kundenwert.value.counters import Purpose, Streams, text_keys
+from kundenwert.value.counters import Purpose, text_keys
 from kundenwert.value.individuals import histories, population, stream, thread_count
+from kundenwert.value.variates import Rows
 from value_world import BG, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
 
 DRAWS = 40_000
@@ -88,10 +89,10 @@ def test_a_customers_draws_depend_on_the_id_as_text_and_on_nobody_else():
     assert not np.any(other_seed == base)
 
 
-def test_purposes_have_streams_of_their_own():
-    streams, key = Streams(1), text_keys(["C17"])[0]
-    first = np.array([streams.at(key, purpose).random(3) for purpose in Purpose])
-    assert len(np.unique(first)) == first.size
+def test_purposes_and_lanes_have_streams_of_their_own():
+    rows = Rows(1, np.repeat(text_keys(["C17"]), 3), np.arange(3, dtype=np.uint64), 4)
+    drawn = np.array([rows.units(purpose) for purpose in Purpose])
+    assert len(np.unique(drawn)) == drawn.size
 
 
 @pytest.mark.parametrize("shape", [1e-12, 1e-3, 1e12])

@@ -14,7 +14,8 @@ from kundenwert.decisions.thresholds import Marks
 from kundenwert.errors import NumericalError
 from kundenwert.names import SEGMENTS, STATES, State
 from kundenwert.value.actual import alive_value, file_cost, simulate_value
-from kundenwert.value.individuals import Block, Histories, Population, Progress, stream
+from kundenwert.value.block import Block
+from kundenwert.value.individuals import Histories, Population, Progress, stream
 from kundenwert.value.results import Value
 
 BELOW_ZERO = STATES.index(State.BELOW_ZERO)
@@ -91,7 +92,7 @@ def state_posterior(
         chance = np.stack([(block.p_alive * (code == state)).mean(axis=1) for state in range(len(STATES))], axis=1)
         chance[:, DORMANT] = (1.0 - block.p_alive).mean(axis=1)
         # One over the expected rate: the mean of 1/rate does not exist for customers without a repeat purchase.
-        cycle = (block.individual.rate_alive / block.individual.rate_shape).mean(axis=1)
+        cycle = block.by_row(block.individual.rate_alive / block.individual.rate_shape).mean(axis=1)
         return chance, (block.p_alive * room).mean(axis=1), cycle
 
     count = len(customers)

@@ -4,19 +4,17 @@ Two estimands that are never mixed: `expected_*` is a mean given parameters, `si
 (docs/statistics.md, section Actual value). Purchases and spend are multiplied within each draw.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from kundenwert.errors import NumericalError
 from kundenwert.families.identity import annuity
-from kundenwert.value.counters import FloatArray, Purpose
-from kundenwert.value.individuals import Block, IntArray
+from kundenwert.value.block import Block
+from kundenwert.value.counters import FloatArray, KeyArray, Purpose
 from kundenwert.value.settings import Terms
 
-PIECE = 1_000_000  # simulated orders of one customer held at once, where the last draw of a piece does not add more
-ORDERS_LIMIT = 1_000_000  # of one customer in one draw: beyond it the rate is no rate of a person
+ORDERS_LIMIT = 1_000_000.0  # of one customer in one draw: beyond it the rate is no rate of a person
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
 
     A draw is alive with its `p_alive`. Orders of the living that do not kill come at rate `lambda (1 - p)` until the
     customer dies, and the killing order at the moment of death, which is exponential with hazard `lambda p`: the same
-    process as a coin after every order, but without sorting. Each order has an own time, amount and cost.
+    process as a coin after every order. Each order has an own time, amount and cost.
 
     Parameters
     ----------
@@ -95,90 +93,65 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
     ------
     NumericalError : a customer with more orders in one draw than can be simulated.
     """
-    value, orders = np.empty(block.shape), np.empty(block.shape)
-    owed = file_cost(terms)
-    rate, dropout, spend_rate = block.rate, block.dropout, block.spend_rate
-    for row, key in enumerate(block.keys):
-        random = block.streams.at(key, Purpose.PREDICTIVE)
-        alive = np.flatnonzero(random.random(block.shape[1]) < block.p_alive[row])
-        worth, count = simulate_living(
-            random,
-            rate[row, alive],
-            dropout[row, alive],
-            block.theta["p"][alive],
-            spend_rate[row, alive],
-            float(margin[row, 0]),
-            terms,
-        )
-        value[row], orders[row] = 0.0 - owed, 0.0  # not -owed: a table with -0.0 in it looks wrong
-        value[row, alive] += worth
-        orders[row, alive] = count
-    return Futures(value, orders)
+    living = Living(block.rate, block.dropout, block.theta["p"], block.spend_rate)
+    futures = simulate_futures(block.people.seed, block.keys, block.p_alive, living, margin[:, 0], terms)
+    futures.value[...] -= file_cost(terms)
+    return futures
 
 
-def simulate_living(
-    random: np.random.Generator,
-    rate: FloatArray,
-    dropout: FloatArray,
-    shape: FloatArray,
-    spend_rate: FloatArray,
-    margin: float,
-    terms: Terms,
-) -> tuple[FloatArray, FloatArray]:
-    """Discounted value and number of orders of customers who are alive now, file cost aside; all arrays (draw,).
+@dataclass(frozen=True)
+class Living:
+    """What decides the future of a living customer.
 
     Parameters
     ----------
-    rate, dropout : purchases per time unit, and the probability that each is the last one.
-    shape, spend_rate : Gamma-Gamma's p and nu.
+    rate, dropout : (row, draw) purchases per time unit, and the probability that each is the last one.
+    shape : (draw,) Gamma-Gamma's p.
+    spend_rate : (row, draw) Gamma-Gamma's nu.
     """
-    if not len(rate):
-        return np.zeros(0), np.zeros(0)
-    with np.errstate(divide="ignore", over="ignore"):
-        death = random.standard_exponential(len(rate)) / (rate * dropout)
-    exposed = np.minimum(death, terms.horizon)
-    expected = rate * (1.0 - dropout) * exposed
-    if expected.max() > ORDERS_LIMIT:
+
+    rate: FloatArray
+    dropout: FloatArray
+    shape: FloatArray
+    spend_rate: FloatArray
+
+
+def simulate_futures(
+    seed: int, keys: KeyArray, p_alive: FloatArray, living: Living, margin: FloatArray, terms: Terms
+) -> Futures:
+    """Discounted value and number of orders, file cost aside.
+
+    Parameters
+    ----------
+    keys : (row,) of the random streams.
+    p_alive : (row, draw).
+    margin : (row,).
+
+    Raises
+    ------
+    NumericalError : a customer with more orders in one draw than can be simulated.
+    """
+    from kundenwert.value.kernels.futures import simulate
+
+    found = Futures(np.empty(p_alive.shape), np.empty(p_alive.shape))
+    most = simulate(
+        np.uint64(seed),
+        keys,
+        np.array([Purpose.PREDICTIVE, Purpose.ARRIVALS, Purpose.AMOUNTS], dtype=np.uint64),
+        p_alive,
+        living.rate,
+        living.dropout,
+        living.spend_rate,
+        living.shape,
+        np.ascontiguousarray(margin),
+        np.array([terms.horizon, terms.discount, terms.cost_per_order, terms.cost_active]),
+        ORDERS_LIMIT,
+        found.value,
+        found.orders,
+    )
+    if most > ORDERS_LIMIT:
         raise NumericalError(
-            f"a customer is expected to place {expected.max():.3g} orders within the horizon, too many to simulate. "
+            f"a customer is expected to place {most:.3g} orders within the horizon, too many to simulate. "
             "Check recency and T of the most frequent customers, and the time unit."
         )
-    counts = random.poisson(expected)
-    kills = np.flatnonzero(death <= terms.horizon)
-    spent, placed = np.zeros(len(rate)), np.zeros(len(rate))
-    for owner in _owners(counts):
-        _book(random, owner, random.random(len(owner)) * exposed[owner], shape, terms.discount, spent, placed)
-    _book(random, kills, death[kills], shape, terms.discount, spent, placed)
-    value = margin * spent / spend_rate - terms.cost_per_order * placed
-    if terms.cost_active:
-        value -= terms.cost_active * annuity(terms.discount, exposed)
-    orders = counts.astype(np.float64)
-    orders[kills] += 1.0
-    return value, orders
-
-
-def _book(
-    random: np.random.Generator,
-    owner: IntArray,
-    times: FloatArray,
-    shape: FloatArray,
-    discount: float,
-    spent: FloatArray,
-    placed: FloatArray,
-) -> None:
-    """Adds orders to the discounted sums of their draws: `spent` in units of 1/nu, `placed` as a count."""
-    factor = np.exp(-discount * times)
-    spent += np.bincount(owner, factor * random.standard_gamma(shape[owner]), minlength=len(spent))
-    placed += np.bincount(owner, factor, minlength=len(placed))
-
-
-def _owners(counts: IntArray) -> Iterator[IntArray]:
-    """Which draw each simulated order belongs to, in pieces that bound memory; whole draws a piece."""
-    total = int(counts.sum())
-    if total <= PIECE:
-        yield np.repeat(np.arange(len(counts)), counts)
-        return
-    piece = np.cumsum(counts) // PIECE
-    for number in np.unique(piece):
-        chosen = np.flatnonzero(piece == number)
-        yield np.repeat(chosen, counts[chosen])
+    return found

@@ -12,7 +12,6 @@ from kundenwert.errors import UsageError
 from kundenwert.units import Horizon
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import (
-    IntArray,
     Population,
     cohort_blocks,
     histories,
@@ -20,6 +19,7 @@ from kundenwert.value.individuals import (
     population,
     thread_count,
 )
+from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary

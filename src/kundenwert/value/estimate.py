@@ -11,13 +11,12 @@ from kundenwert.names import Flag
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import DiscountRate, Horizon
 from kundenwert.value.actual import alive_value, expected_orders, expected_value, simulate_value
+from kundenwert.value.block import Block
 from kundenwert.value.churn import p_silent, simulate_silence
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import (
     BLOCK,
-    Block,
     Histories,
-    IntArray,
     Population,
     Progress,
     histories,
@@ -36,6 +35,7 @@ from kundenwert.value.potential import (
 from kundenwert.value.realized import realized_values
 from kundenwert.value.results import Totals, Value
 from kundenwert.value.settings import ValueSettings
+from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary

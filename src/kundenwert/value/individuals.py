@@ -1,9 +1,7 @@
 """Streams customers in blocks: each block makes its individual posterior draws, is reduced, and is forgotten.
 
-One independent draw of (rate, dropout, spend) for every customer and parameter draw, exact by conjugacy
-(docs/statistics.md, section Individual posterior). Rate and dropout are always those of the living customer and
-weighted by `p_alive`: averaging over who is alive in closed form takes most of the Monte Carlo noise out of labels.
-Nothing here knows what the draws are for; reducers do.
+Rate and dropout are always those of the living customer and weighted by `p_alive`: averaging over who is alive in
+closed form takes most of the Monte Carlo noise out of labels. Nothing here knows what the draws are for; reducers do.
 """
 
 import os
@@ -11,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,19 +16,19 @@ import numpy.typing as npt
 
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
-from kundenwert.families.protocol import Individual, PurchaseFamily, SpendFamily
-from kundenwert.value.counters import FloatArray, KeyArray, Purpose, Streams, check_seed, text_keys
+from kundenwert.families.protocol import PurchaseFamily, SpendFamily
+from kundenwert.value.block import Block, Shared
+from kundenwert.value.counters import FloatArray, KeyArray, check_seed, text_keys
+from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
 
-IntArray = npt.NDArray[np.int64]
 Progress = Callable[[str, float], None]
 
 BLOCK = 64  # customers; 64 x 1000 draws is half a megabyte an array, which stays in the processor's cache
 THREADS_LIMIT = 8
-SMALLEST_RATE = 1e-300
 
 
 @dataclass(frozen=True)
@@ -136,94 +133,6 @@ def histories(posterior: "Posterior", summary: "CustomerSummary") -> Histories:
     )
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some customers of one cohort with their individual draws, each made when first asked for.
-
-    Parameters
-    ----------
-    rows : (row,) positions in the histories.
-    theta : name -> (draw,) parameters of the cohort.
-    x, t_x, T, n, spend : (row, 1), so that they broadcast against parameters.
-    """
-
-    rows: IntArray
-    cohort: int
-    theta: dict[str, FloatArray]
-    people: Population
-    keys: KeyArray
-    x: FloatArray
-    t_x: FloatArray
-    T: FloatArray
-    n: FloatArray
-    spend: FloatArray
-    streams: Streams
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(row, draw)."""
-        return len(self.rows), self.people.draws
-
-    @cached_property
-    def individual(self) -> Individual:
-        """The mixture that each customer's rate and dropout follow."""
-        return self.people.purchase.individual(self.theta, self.x, self.t_x, self.T)
-
-    @cached_property
-    def p_alive(self) -> FloatArray:
-        """(row, draw) probability of being alive."""
-        return np.broadcast_to(self.individual.p_alive, self.shape)
-
-    @cached_property
-    def structurally_alive(self) -> npt.NDArray[np.bool_]:
-        """(row,) whether the model itself says "alive", as BG/NBD does before the first repeat purchase."""
-        return np.asarray((self.x[:, 0] == 0) & (self.p_alive == 1).all(axis=1))
-
-    @cached_property
-    def rate(self) -> FloatArray:
-        """(row, draw) purchases per time unit of the living customer."""
-        drawn = self._fill(Purpose.RATE, self.individual.rate_shape)
-        drawn /= self.individual.rate_alive
-        return drawn
-
-    @cached_property
-    def dropout(self) -> FloatArray:
-        """(row, draw) probability that a purchase is the last one, of the living customer."""
-        first, second = (np.broadcast_to(shape, self.shape) for shape in self.individual.dropout_alive)
-        drawn = np.empty(self.shape)
-        for row, key in enumerate(self.keys):
-            drawn[row] = self.streams.at(key, Purpose.DROPOUT).beta(first[row], second[row])
-        return drawn
-
-    @cached_property
-    def spend_rate(self) -> FloatArray:
-        """(row, draw) Gamma-Gamma's nu; an order is worth `p / nu` on average.
-
-        Bounded away from 0: with q near 0 a draw can underflow, and an infinite order times no order is not a number.
-        """
-        shape, rate = self.people.spend.individual(self.theta, self.n, self.spend)
-        drawn = self._fill(Purpose.SPEND, shape)
-        drawn /= rate
-        return np.maximum(drawn, SMALLEST_RATE, out=drawn)
-
-    @property
-    def mean_spend(self) -> FloatArray:
-        """(row, draw) drawn mean amount of an order."""
-        return np.asarray(self.theta["p"] / self.spend_rate)
-
-    @cached_property
-    def expected_spend(self) -> FloatArray:
-        """(row, draw) expected mean amount of an order given parameters; NaN where it does not exist."""
-        return np.broadcast_to(self.people.spend.expected_spend(self.theta, self.n, self.spend), self.shape)
-
-    def _fill(self, purpose: Purpose, shapes: FloatArray) -> FloatArray:
-        shapes = np.broadcast_to(shapes, self.shape)
-        drawn = np.empty(self.shape)
-        for row, key in enumerate(self.keys):
-            self.streams.at(key, purpose).standard_gamma(shapes[row], out=drawn[row])
-        return drawn
-
-
 def thread_count(threads: int | None) -> int:
     """How many threads a pass uses: what was asked for, or what the machine has, at most eight."""
     if threads is None:
@@ -276,9 +185,11 @@ def stream[Result](
 
     Yields
     ------
-    (rows, cohort, result), cohort by cohort, rows ascending: the same order whatever the threads.
+    (rows, cohort, result), cohort by cohort, rows of one history together: the same order whatever the threads.
     """
-    pieces = cohort_blocks(customers.cohort, block)
+    purchases = (customers.x, customers.t_x, customers.T)
+    spending = (customers.n, customers.spend)
+    pieces = cohort_blocks(customers.cohort, block, *purchases, *spending)
     theta = {cohort: people.of_cohort(cohort) for cohort in np.unique(customers.cohort).tolist()}
 
     def work(piece: tuple[int, IntArray]) -> Result:
@@ -290,12 +201,8 @@ def stream[Result](
                 theta=theta[cohort],
                 people=people,
                 keys=customers.keys[rows],
-                x=customers.x[rows, None],
-                t_x=customers.t_x[rows, None],
-                T=customers.T[rows, None],
-                n=customers.n[rows, None],
-                spend=customers.spend[rows, None],
-                streams=Streams(people.seed),
+                purchases=Shared.of(*(column[rows] for column in purchases)),
+                spending=Shared.of(*(column[rows] for column in spending)),
             )
         )
 
@@ -307,9 +214,12 @@ def stream[Result](
             progress(stage, done / total)
 
 
-def cohort_blocks(cohort: IntArray, size: int) -> list[tuple[int, IntArray]]:
-    """Blocks hold customers of one cohort, so that parameters are one vector a block and not a table."""
-    order = np.argsort(cohort, kind="stable")
+def cohort_blocks(cohort: IntArray, size: int, *columns: FloatArray) -> list[tuple[int, IntArray]]:
+    """Blocks hold customers of one cohort, so that parameters are one vector a block and not a table.
+
+    Within a cohort customers are sorted by the columns, so that those of one history stand beside each other.
+    """
+    order = np.lexsort((*columns[::-1], cohort))
     starts = np.flatnonzero(np.diff(cohort[order], prepend=-1))
     groups = np.split(order, starts[1:])
     return [

@@ -13,9 +13,11 @@ from scipy.special import betaincinv
 
 from kundenwert.names import PotentialBasis
 from kundenwert.value.actual import alive_value
-from kundenwert.value.counters import FloatArray, Purpose, Streams, text_keys
-from kundenwert.value.individuals import SMALLEST_RATE, IntArray, Population, Progress, ordered_map, thread_count
+from kundenwert.value.block import SMALLEST_RATE
+from kundenwert.value.counters import FloatArray, Purpose, generator, text_keys
+from kundenwert.value.individuals import Population, Progress, ordered_map, thread_count
 from kundenwert.value.settings import ValueSettings
+from kundenwert.value.variates import IntArray, Rows
 
 SENSITIVITY = (0.7, 0.8, 0.9)
 MARGIN_STEPS = 100  # of the grid to a margin of one, where there are costs
@@ -158,7 +160,7 @@ def attainable_share(draws: int, shapes: tuple[float, float], seed: int) -> Floa
     0.25
     """
     grid = (np.arange(draws) + 0.5) / draws
-    random = Streams(seed).at(text_keys(["attainable share"])[0], Purpose.ATTAINABLE)
+    random = generator(seed, text_keys(["attainable share"])[0], Purpose.ATTAINABLE)
     return np.asarray(betaincinv(*shapes, random.permutation(grid)))
 
 
@@ -190,24 +192,25 @@ def _cohort_levels(
     """(quantile, margin, draw) of one cohort; new customers exist in chunks of parameter draws only."""
     theta = people.of_cohort(cohort)
     key = text_keys([people.cohorts[cohort]])[0]
-    rates, dropouts, spends = (
-        Streams(people.seed).at(key, purpose)
-        for purpose in (Purpose.FRONTIER_RATE, Purpose.FRONTIER_DROPOUT, Purpose.FRONTIER_SPEND)
-    )
     zero = np.zeros(1)
     new = people.purchase.individual(theta, zero, zero, zero)
     spend_shape, spend_rate = people.spend.individual(theta, zero, zero)
-    dropout_shapes = [np.broadcast_to(shape, people.draws) for shape in new.dropout_alive]
     found = np.empty((len(quantiles), len(margins), people.draws))
     for first in range(0, people.draws, CHUNK):
-        here = slice(first, min(first + CHUNK, people.draws))
-        size = (here.stop - first, settings.newcomers)
-        rate = rates.standard_gamma(theta["r"][here, None], size) / theta["alpha"][here, None]
-        dropout = dropouts.beta(dropout_shapes[0][here, None], dropout_shapes[1][here, None], size)
-        nu = spends.standard_gamma(spend_shape[here, None], size) / spend_rate[here, None]
-        mean_spend = theta["p"][here, None] / np.maximum(nu, SMALLEST_RATE)
+        draws = np.arange(first, min(first + CHUNK, people.draws))
+        rows = Rows(people.seed, np.full(len(draws), key), draws.astype(np.uint64), settings.newcomers)
+        each = np.arange(len(draws))
+
+        def of(values: FloatArray, draws: IntArray = draws) -> FloatArray:
+            return np.broadcast_to(values, people.draws)[draws, None]
+
+        rate = rows.gammas(Purpose.FRONTIER_RATE, of(new.rate_shape), of(new.rate_alive), each)
+        first_shape, second_shape = map(of, new.dropout_alive)
+        dropout = rows.betas(Purpose.FRONTIER_DROPOUT, first_shape, second_shape, each)
+        nu = rows.gammas(Purpose.FRONTIER_SPEND, of(spend_shape), of(spend_rate), each)
+        mean_spend = theta["p"][draws, None] / np.maximum(nu, SMALLEST_RATE)
         alive = alive_value(rate, dropout, settings.terms)
         for position, margin in enumerate(margins):
             value = alive.contribution(np.asarray(margin), mean_spend, settings.terms)
-            found[:, position, here] = np.quantile(value, quantiles, axis=1)
+            found[:, position, draws] = np.quantile(value, quantiles, axis=1)
     return found

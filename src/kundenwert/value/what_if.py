@@ -7,8 +7,9 @@ import numpy as np
 
 from kundenwert.units import DiscountRate, Horizon
 from kundenwert.value.actual import alive_value, expected_value
+from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray
-from kundenwert.value.individuals import Block, histories, population, stream
+from kundenwert.value.individuals import histories, population, stream
 from kundenwert.value.results import Value
 from kundenwert.value.settings import Terms
 

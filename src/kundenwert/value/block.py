@@ -1,0 +1,129 @@
+"""A block of customers with their individual posterior draws, each array made when first asked for.
+
+One independent draw of (rate, dropout, spend) for every customer and parameter draw, exact by conjugacy
+(docs/statistics.md, section Individual posterior). Customers of one history share the algebra, never the draws.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kundenwert.families.protocol import Individual
+from kundenwert.value.counters import FloatArray, KeyArray, Purpose
+from kundenwert.value.variates import IntArray, Rows
+
+if TYPE_CHECKING:
+    from kundenwert.value.individuals import Population
+
+SMALLEST_RATE = 1e-300
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Distinct histories of a block, and which of them each row has.
+
+    Parameters
+    ----------
+    columns : (history, 1) arrays, so that they broadcast against parameters.
+    which : (row,) positions.
+    """
+
+    columns: tuple[FloatArray, ...]
+    which: IntArray
+
+    @classmethod
+    def of(cls, *columns: FloatArray) -> "Shared":
+        """The distinct rows of some (row,) columns, in which equal rows stand beside each other."""
+        new = np.ones(len(columns[0]), dtype=bool)
+        new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+        return cls(tuple(column[new, None] for column in columns), np.cumsum(new) - 1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some customers of one cohort with their individual draws.
+
+    Parameters
+    ----------
+    rows : (row,) positions in the histories.
+    theta : name -> (draw,) parameters of the cohort.
+    keys : (row,) of the random streams.
+    purchases : histories x, t_x, T.
+    spending : histories n, spend.
+    """
+
+    rows: IntArray
+    cohort: int
+    theta: dict[str, FloatArray]
+    people: "Population"
+    keys: KeyArray
+    purchases: Shared
+    spending: Shared
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, draw)."""
+        return len(self.rows), self.people.draws
+
+    @cached_property
+    def individual(self) -> Individual:
+        """(history, draw) mixture that each distinct history's rate and dropout follow."""
+        return self.people.purchase.individual(self.theta, *self.purchases.columns)
+
+    @cached_property
+    def p_alive(self) -> FloatArray:
+        """(row, draw) probability of being alive."""
+        return self.by_row(self.individual.p_alive)
+
+    @cached_property
+    def structurally_alive(self) -> npt.NDArray[np.bool_]:
+        """(row,) whether the model itself says "alive", as BG/NBD does before the first repeat purchase."""
+        certain = (self.individual.p_alive == 1).all(axis=-1)
+        return np.asarray((certain & (self.purchases.columns[0][:, 0] == 0))[self.purchases.which])
+
+    @cached_property
+    def rate(self) -> FloatArray:
+        """(row, draw) purchases per time unit of the living customer."""
+        one = self.individual
+        return self.streams.gammas(Purpose.RATE, one.rate_shape, one.rate_alive, self.purchases.which)
+
+    @cached_property
+    def dropout(self) -> FloatArray:
+        """(row, draw) probability that a purchase is the last one, of the living customer."""
+        return self.streams.betas(Purpose.DROPOUT, *self.individual.dropout_alive, self.purchases.which)
+
+    @cached_property
+    def spend_rate(self) -> FloatArray:
+        """(row, draw) Gamma-Gamma's nu; an order is worth `p / nu` on average.
+
+        Bounded away from 0: with q near 0 a draw can underflow, and an infinite order times no order is not a number.
+        """
+        shape, rate = self.people.spend.individual(self.theta, *self.spending.columns)
+        drawn = self.streams.gammas(Purpose.SPEND, shape, rate, self.spending.which)
+        return np.maximum(drawn, SMALLEST_RATE, out=drawn)
+
+    @cached_property
+    def mean_spend(self) -> FloatArray:
+        """(row, draw) drawn mean amount of an order."""
+        return np.asarray(self.theta["p"] / self.spend_rate)
+
+    @cached_property
+    def expected_spend(self) -> FloatArray:
+        """(row, draw) expected mean amount of an order given parameters; NaN where it does not exist."""
+        expected = self.people.spend.expected_spend(self.theta, *self.spending.columns)
+        return self._all(self.spending, expected)
+
+    def by_row(self, of_histories: FloatArray) -> FloatArray:
+        """(row, draw) from an array that has, or broadcasts to, a row for each distinct purchase history."""
+        return self._all(self.purchases, of_histories)
+
+    @property
+    def streams(self) -> Rows:
+        """The random streams of the rows."""
+        return Rows(self.people.seed, self.keys, np.zeros_like(self.keys), self.people.draws)
+
+    def _all(self, shared: Shared, of_histories: FloatArray) -> FloatArray:
+        return np.broadcast_to(of_histories, (len(shared.columns[0]), self.people.draws))[shared.which]
