@@ -14,11 +14,17 @@ from kundenwert.families.arithmetic import FloatArray, IntArray
 _CACHED = 1 << 16  # floats of a table over points: half a megabyte stays in the processor's second cache
 _FEWEST, _MOST = 16, 64  # points in one block
 _WORTH_A_THREAD = 1 << 20  # row evaluations, about a millisecond
+_DERIVATIVES = 8  # one point with derivatives costs about that many without
 
 
 def starts(cohort: IntArray, n_cohorts: int) -> IntArray:
     """Where each cohort begins in a table sorted by cohort, (cohort + 1,)."""
     return np.searchsorted(cohort, np.arange(n_cohorts + 1)).astype(np.int64)
+
+
+def floats(column: Any) -> FloatArray:
+    """A column as the kernels take it."""
+    return np.ascontiguousarray(column, dtype=np.float64)
 
 
 def lanes(rows: int, points: int) -> int:
@@ -57,23 +63,24 @@ def evaluate_many(kernel: Callable[..., None], data: Any, points: FloatArray, co
 
 def _over_cohorts(work: Callable[[int, int], None], costs: IntArray, threads: int) -> None:
     """Calls `work(first, last)` for consecutive ranges of cohorts that cost about the same."""
-    share = np.searchsorted(np.cumsum(costs), np.arange(1, threads) * costs.sum() / threads, side="left") + 1
-    edges = np.concatenate([[0], np.minimum(share, costs.size), [costs.size]]).tolist()
     if threads == 1:
         work(0, costs.size)
-    else:
-        list(_pool().map(work, edges[:-1], edges[1:]))
+        return
+    share = np.searchsorted(np.cumsum(costs), np.arange(1, threads) * costs.sum() / threads, side="left") + 1
+    edges = np.concatenate([[0], np.minimum(share, costs.size), [costs.size]]).tolist()
+    list(_pool().map(work, edges[:-1], edges[1:]))
 
 
 def differentiate(
-    kernel: Callable[..., None], data: Any, theta: FloatArray
+    kernel: Callable[..., None], data: Any, theta: FloatArray, costs: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Runs a kernel of derivatives over (cohort, parameter): value, gradient and Hessian a cohort."""
     theta = np.ascontiguousarray(theta, dtype=np.float64)
     cohorts, parameters = theta.shape
     value, gradient = np.empty(cohorts), np.empty((cohorts, parameters))
     hessian = np.empty((cohorts, parameters, parameters))
-    kernel(data, theta, 0, cohorts, value, gradient, hessian)
+    threads = min(_threads(), _DERIVATIVES * int(costs.sum()) // _WORTH_A_THREAD + 1)
+    _over_cohorts(lambda i, j: kernel(data, theta, i, j, value, gradient, hessian), costs, threads)
     return value, gradient, hessian
 
 

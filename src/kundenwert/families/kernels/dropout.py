@@ -13,7 +13,7 @@ from numba import njit
 
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.kernels import blocks
-from kundenwert.families.kernels.scalar import exp, log
+from kundenwert.families.kernels.scalar import exp, log, log1p, outside
 
 _LARGE = 32.0  # softplus(32) is 32 to 13 digits
 _FACTORS = 20  # that many factors of at most 1 + exp(32) stay below 1.8e308
@@ -39,20 +39,26 @@ class DropoutLikelihood:
         of = rows["death_cohort"]
         self.n_cohorts = n_cohorts
         self.n_parameters = _PARAMETERS
-        self._starts = (day_start, step_start, blocks.starts(of, n_cohorts))
-        self._days = tuple(np.ascontiguousarray(v, dtype=np.float64) for v in (rows["day"], customers, purchases))
-        self._steps = (rows["step_purchases"].astype(np.float64), rows["step_chances"].astype(np.float64))
+        death_start = blocks.starts(of, n_cohorts)
         # unsigned: a signed index is checked for being negative, and a loop with that check in it stays scalar
-        self._deaths = (
-            (rows["death_T"] - day_start[of]).astype(np.uint32),
-            (rows["death_recency"] - day_start[of]).astype(np.uint32),
-            (rows["death_step"] - step_start[of]).astype(np.uint32),
-            rows["death_x"].astype(np.float64),
-            rows["death_customers"].astype(np.float64),
-        )
+        self.arrays = {
+            "day_start": day_start,
+            "step_start": step_start,
+            "death_start": death_start,
+            "day": blocks.floats(rows["day"]),
+            "customers": customers,
+            "purchases": purchases,
+            "step_purchases": blocks.floats(rows["step_purchases"]),
+            "step_chances": blocks.floats(rows["step_chances"]),
+            "death_T": (rows["death_T"] - day_start[of]).astype(np.uint32),
+            "death_recency": (rows["death_recency"] - day_start[of]).astype(np.uint32),
+            "death_step": (rows["death_step"] - step_start[of]).astype(np.uint32),
+            "death_x": blocks.floats(rows["death_x"]),
+            "death_customers": blocks.floats(rows["death_customers"]),
+        }
         self._day_rows = np.diff(day_start)
         # what one point costs, in row evaluations: a day takes a logarithm, a death an exponential
-        self.costs = 2 * np.diff(day_start) + np.diff(self._starts[2]) + 3 * np.diff(step_start)
+        self.costs = 2 * np.diff(day_start) + np.diff(death_start) + 3 * np.diff(step_start)
 
     def prepared(self, low: FloatArray, high: FloatArray) -> "DropoutLikelihood":
         """Itself: nothing about a region makes this likelihood faster."""
@@ -70,7 +76,7 @@ class DropoutLikelihood:
         (cohort, point)
         """
         lanes = blocks.lanes(int(self._day_rows.max(initial=1)), theta.shape[-1])
-        return blocks.evaluate(_values, (self._starts, self._days, self._steps, self._deaths), theta, self.costs, lanes)
+        return blocks.evaluate(_values, tuple(self.arrays.values()), theta, self.costs, lanes)
 
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value, gradient and Hessian at one point a cohort.
@@ -83,22 +89,20 @@ class DropoutLikelihood:
         -------
         (cohort,), (cohort, parameter) and (cohort, parameter, parameter).
         """
-        return blocks.differentiate(_derivatives, (self._starts, self._days, self._steps, self._deaths), theta)
+        return blocks.differentiate(second_derivatives, tuple(self.arrays.values()), theta, self.costs)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray, lanes: int) -> None:
-    (day_start, step_start, death_start), days, steps, deaths = data
-    day, customers, purchases = days
-    step_purchases, step_chances = steps
-    death_T, death_recency, death_step, death_x, death_customers = deaths
+    day_start, step_start, death_start, day, customers, purchases, step_purchases, step_chances = data[:8]
+    death_T, death_recency, death_step, death_x, death_customers = data[8:]
     longest_day, longest_step = 0, 0
     for c in range(first, last):
         longest_day = max(longest_day, day_start[c + 1] - day_start[c])
         longest_step = max(longest_step, step_start[c + 1] - step_start[c])
     age = np.empty((longest_day, lanes))
     left = np.empty((longest_step, lanes))
-    total, product = np.empty(lanes), np.empty(lanes)
+    total, product, beyond = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     points = theta.shape[2]
     for c in range(first, last):
         for begin in range(0, points, lanes):
@@ -106,13 +110,13 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
             r, alpha = theta[c, 0, begin : begin + n], theta[c, 1, begin : begin + n]
             a, b = theta[c, 2, begin : begin + n], theta[c, 3, begin : begin + n]
             for k in range(n):
-                total[k] = 0.0
-                product[k] = 1.0
+                beyond[k] = outside(r[k]) + outside(alpha[k]) + outside(a[k]) + outside(b[k])
+                total[k], product[k] = 0.0, 1.0
             offset = day_start[c]
             for d in range(day_start[c + 1] - offset):
                 who, bought, when = customers[offset + d], purchases[offset + d], day[offset + d]
                 for k in range(n):
-                    passed = log(1.0 + when / alpha[k])
+                    passed = log1p(when / alpha[k])
                     age[d, k] = passed
                     total[k] -= (r[k] * who + bought) * passed
             offset = step_start[c]
@@ -121,7 +125,7 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
                 for k in range(n):
                     remaining = b[k] + j
                     left[i, k] = log(a[k] / remaining)
-                    stayed = log(1.0 + a[k] / remaining)
+                    stayed = log1p(a[k] / remaining)
                     total[k] += bought * log((r[k] + j) / alpha[k]) - chances * stayed
             factors = 0.0
             for row in range(death_start[c], death_start[c + 1]):
@@ -145,87 +149,101 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
                         product[k] = 1.0
                     factors = 0.0
             for k in range(n):
-                out[c, begin + k] = total[k] + log(product[k])
+                out[c, begin + k] = total[k] + log(product[k]) if beyond[k] == 0.0 else beyond[k]
+
+
+@njit(inline="always")
+def _terms(data: Any, c: int, r: float, alpha: float, a: float, b: float) -> Any:
+    """Value, gradient and Hessian of one cohort, as sums; what a caller does not use is not computed."""
+    day_start, step_start, death_start, day, customers, purchases, step_purchases, step_chances = data[:8]
+    death_T, death_recency, death_step, death_x, death_customers = data[8:]
+    one_day = day_start[c + 1] - day_start[c]
+    when, age, rate = day[day_start[c] : day_start[c + 1]], np.empty(one_day), np.empty(one_day)
+    value = g_r = g_alpha = g_a = g_b = h_rr = h_ra = h_aa = 0.0
+    h_cc = h_cb = h_bb = h_rc = h_rb = h_ac = h_ab = 0.0
+    for d in range(one_day):
+        age[d] = log1p(when[d] / alpha)
+        rate[d] = 1.0 / (alpha + when[d])
+    for d in range(one_day):
+        who = customers[day_start[c] + d]
+        shape = r * who + purchases[day_start[c] + d]
+        slope = when[d] * rate[d] / alpha
+        value -= shape * age[d]
+        g_r -= who * age[d]
+        g_alpha += shape * slope
+        h_ra += who * slope
+        h_aa -= shape * (rate[d] + 1.0 / alpha) * slope
+    one_step = step_start[c + 1] - step_start[c]
+    left, inverse = np.empty(one_step), np.empty(one_step)
+    for i in range(one_step):
+        bought, chances, j = step_purchases[step_start[c] + i], step_chances[step_start[c] + i], float(i)
+        inverse[i] = 1.0 / (b + j)
+        left[i] = log(a * inverse[i])
+        both, own = 1.0 / (a + b + j), 1.0 / (r + j)
+        value += bought * log((r + j) / alpha) - chances * log1p(a * inverse[i])
+        g_r += bought * own
+        h_rr -= bought * own * own
+        g_alpha -= bought / alpha
+        h_aa += bought / (alpha * alpha)
+        g_a -= chances * both
+        g_b += chances * a * inverse[i] * both
+        h_cc += chances * both * both
+        h_cb += chances * both * both
+        h_bb -= chances * a * inverse[i] * both * (both + inverse[i])
+    d_a, d_aa = 1.0 / a, -1.0 / (a * a)
+    for row in range(death_start[c], death_start[c + 1]):
+        late, early, i = death_T[row], death_recency[row], death_step[row]
+        exponent = r + death_x[row]
+        silence = age[late] - age[early]
+        at = left[i] + exponent * silence
+        grown = exp(-abs(at))
+        dead = (1.0 if at > 0.0 else grown) / (1.0 + grown)
+        value += death_customers[row] * (max(at, 0.0) + log(1.0 + grown))
+        weight = death_customers[row] * dead
+        spread = weight * (1.0 if at < 0.0 else grown) / (1.0 + grown)
+        slope = (when[early] - when[late]) * rate[late] * rate[early]
+        d_alpha, d_b = exponent * slope, -inverse[i]
+        g_r += weight * silence
+        g_alpha += weight * d_alpha
+        g_a += weight * d_a
+        g_b += weight * d_b
+        h_rr += spread * silence * silence
+        h_ra += spread * silence * d_alpha + weight * slope
+        h_aa += spread * d_alpha * d_alpha - weight * d_alpha * (rate[late] + rate[early])
+        h_rc += spread * silence * d_a
+        h_rb += spread * silence * d_b
+        h_ac += spread * d_alpha * d_a
+        h_ab += spread * d_alpha * d_b
+        h_cc += spread * d_a * d_a + weight * d_aa
+        h_cb += spread * d_a * d_b
+        h_bb += spread * d_b * d_b + weight * d_b * d_b
+    beyond = outside(r) + outside(alpha) + outside(a) + outside(b)
+    first = (g_r, g_alpha, g_a, g_b)
+    second = (h_rr, h_ra, h_rc, h_rb, h_aa, h_ac, h_ab, h_cc, h_cb, h_bb)
+    return value if beyond == 0.0 else beyond, first, second
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def _derivatives(
+def first_derivatives(
+    data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
+) -> None:
+    """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
+    for c in range(first, last):
+        value[c], slopes, _ = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3])
+        for i in range(_PARAMETERS):
+            gradient[c, i] = slopes[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
-    (day_start, step_start, death_start), days, steps, deaths = data
-    day, customers, purchases = days
-    step_purchases, step_chances = steps
-    death_T, death_recency, death_step, death_x, death_customers = deaths
+    """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
     for c in range(first, last):
-        r, alpha, a, b = theta[c]
-        one_day = day_start[c + 1] - day_start[c]
-        age, rate = np.empty(one_day), np.empty(one_day)
-        total = g_r = g_alpha = g_a = g_b = h_rr = h_ra = h_aa = 0.0
-        h_cc = h_cb = h_bb = h_rc = h_rb = h_ac = h_ab = 0.0
-        for d in range(one_day):
-            when = day[day_start[c] + d]
-            age[d] = log(1.0 + when / alpha)
-            rate[d] = 1.0 / (alpha + when)
-        for d in range(one_day):
-            who, shape = customers[day_start[c] + d], 0.0
-            shape = r * who + purchases[day_start[c] + d]
-            slope = rate[d] - 1.0 / alpha
-            total -= shape * age[d]
-            g_r -= who * age[d]
-            g_alpha -= shape * slope
-            h_ra -= who * slope
-            h_aa += shape * (rate[d] + 1.0 / alpha) * slope
-        one_step = step_start[c + 1] - step_start[c]
-        left, inverse = np.empty(one_step), np.empty(one_step)
-        for i in range(one_step):
-            bought, chances, j = step_purchases[step_start[c] + i], step_chances[step_start[c] + i], float(i)
-            inverse[i] = 1.0 / (b + j)
-            left[i] = log(a * inverse[i])
-            both, own = 1.0 / (a + b + j), 1.0 / (r + j)
-            total += bought * log((r + j) / alpha) - chances * log(1.0 + a * inverse[i])
-            g_r += bought * own
-            h_rr -= bought * own * own
-            g_alpha -= bought / alpha
-            h_aa += bought / (alpha * alpha)
-            g_a -= chances * both
-            g_b += chances * a * inverse[i] * both
-            h_cc += chances * both * both
-            h_cb += chances * both * both
-            h_bb += chances * (both * both - inverse[i] * inverse[i])
-        d_a, d_aa = 1.0 / a, -1.0 / (a * a)
-        for row in range(death_start[c], death_start[c + 1]):
-            late, early, i = death_T[row], death_recency[row], death_step[row]
-            exponent = r + death_x[row]
-            silence = age[late] - age[early]
-            at = left[i] + exponent * silence
-            grown = exp(-abs(at))
-            dead = (1.0 if at > 0.0 else grown) / (1.0 + grown)
-            total += death_customers[row] * (max(at, 0.0) + log(1.0 + grown))
-            weight = death_customers[row] * dead
-            spread = weight * (1.0 - dead)
-            slope = rate[late] - rate[early]
-            d_alpha, d_b = exponent * slope, -inverse[i]
-            g_r += weight * silence
-            g_alpha += weight * d_alpha
-            g_a += weight * d_a
-            g_b += weight * d_b
-            h_rr += spread * silence * silence
-            h_ra += spread * silence * d_alpha + weight * slope
-            h_aa += spread * d_alpha * d_alpha - weight * d_alpha * (rate[late] + rate[early])
-            h_rc += spread * silence * d_a
-            h_rb += spread * silence * d_b
-            h_ac += spread * d_alpha * d_a
-            h_ab += spread * d_alpha * d_b
-            h_cc += spread * d_a * d_a + weight * d_aa
-            h_cb += spread * d_a * d_b
-            h_bb += spread * d_b * d_b + weight * d_b * d_b
-        value[c] = total
-        gradient[c, 0], gradient[c, 1], gradient[c, 2], gradient[c, 3] = g_r, g_alpha, g_a, g_b
-        h = hessian[c]
-        h[0, 0], h[1, 1], h[2, 2], h[3, 3] = h_rr, h_aa, h_cc, h_bb
-        h[0, 1] = h[1, 0] = h_ra
-        h[0, 2] = h[2, 0] = h_rc
-        h[0, 3] = h[3, 0] = h_rb
-        h[1, 2] = h[2, 1] = h_ac
-        h[1, 3] = h[3, 1] = h_ab
-        h[2, 3] = h[3, 2] = h_cb
+        value[c], slopes, curves = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3])
+        k = 0
+        for i in range(_PARAMETERS):
+            gradient[c, i] = slopes[i]
+            for j in range(i, _PARAMETERS):
+                hessian[c, i, j] = hessian[c, j, i] = curves[k]
+                k += 1

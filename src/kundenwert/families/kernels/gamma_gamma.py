@@ -15,9 +15,29 @@ from numba import njit
 
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.kernels import blocks
-from kundenwert.families.kernels.scalar import digamma, lgamma, log, trigamma
+from kundenwert.families.kernels.scalar import (
+    HIGHEST,
+    LOWEST,
+    digamma,
+    lgamma,
+    lgamma_grown,
+    log,
+    log1p,
+    outside,
+    trigamma,
+)
 
 _PARAMETERS = 3
+_COLUMNS = (
+    "beta_n",
+    "beta_customers",
+    "spend_n",
+    "spend",
+    "spend_customers",
+    "total_n",
+    "total_n_log_spend",
+    "total_log_mean",
+)
 _FULL = 1e100  # a product of factors is turned into a logarithm before it can overflow
 _DECAY = 38.0  # the last Chebyshev coefficient is smaller than the first by exp(-38)
 _FEWEST_NODES, _MOST_NODES = 12, 160
@@ -35,14 +55,13 @@ class GammaGammaLikelihood:
     def __init__(self, rows: Mapping[str, Any], n_cohorts: int) -> None:
         self.n_cohorts = n_cohorts
         self.n_parameters = _PARAMETERS
-        self._starts = (blocks.starts(rows["beta_cohort"], n_cohorts), blocks.starts(rows["spend_cohort"], n_cohorts))
-        names = ("beta_n", "beta_customers"), ("spend_n", "spend", "spend_customers")
-        self._beta, self._spend = (
-            tuple(np.ascontiguousarray(rows[k], dtype=np.float64) for k in some) for some in names
-        )
-        self._totals = tuple(rows[k].astype(np.float64) for k in ("total_n", "total_n_log_spend", "total_log_mean"))
+        self.arrays = {
+            "beta_start": blocks.starts(rows["beta_cohort"], n_cohorts),
+            "spend_start": blocks.starts(rows["spend_cohort"], n_cohorts),
+            **{name: blocks.floats(rows[name]) for name in _COLUMNS},
+        }
         self._tables = (np.empty((n_cohorts, 2, 0)), np.zeros((n_cohorts, 2)))
-        self.costs = 8 * np.diff(self._starts[0]) + 2 * np.diff(self._starts[1])
+        self.costs = 8 * np.diff(self.arrays["beta_start"]) + 2 * np.diff(self.arrays["spend_start"])
 
     def prepared(self, low: FloatArray, high: FloatArray) -> Self:
         """The same likelihood, made fast for points with v between two bounds; elsewhere it stays exact.
@@ -51,19 +70,19 @@ class GammaGammaLikelihood:
         ----------
         low, high : (cohort, parameter) corners of the region that most points will lie in.
         """
-        centre = 0.5 * (np.log(high[:, 2]) + np.log(low[:, 2]))
-        half = np.maximum(0.5 * (np.log(high[:, 2]) - np.log(low[:, 2])), 1e-3)
+        bottom, top = (np.log(np.clip(corner[:, 2], LOWEST, HIGHEST)) for corner in (low, high))
+        centre, half = 0.5 * (top + bottom), np.maximum(0.5 * (top - bottom), 1e-3)
         count = nodes_needed(float(half.max(initial=0.0)))
         if count > _MOST_NODES:
             return self
         angles = (np.arange(count) + 0.5) * (np.pi / count)
         v = np.exp(centre[:, None] + half[:, None] * np.cos(angles))
-        sums = blocks.evaluate_many(_node_sums, (self._starts[1], self._spend), v, self.costs, 2)
+        sums = blocks.evaluate_many(_node_sums, tuple(self.arrays.values()), v, self.costs, 2)
         to_coefficients = np.cos(angles * np.arange(count)[:, None]) * (2.0 / count)
         to_coefficients[0] *= 0.5
         faster = copy.copy(self)
         faster._tables = (np.ascontiguousarray(sums @ to_coefficients.T), np.stack([centre, half], axis=1))
-        faster.costs = 8 * np.diff(self._starts[0]) + count // 4
+        faster.costs = 8 * np.diff(self.arrays["beta_start"]) + count // 4
         return faster
 
     def values(self, theta: FloatArray) -> FloatArray:
@@ -77,7 +96,7 @@ class GammaGammaLikelihood:
         -------
         (cohort, point)
         """
-        data = (self._starts, self._beta, self._spend, self._totals, self._tables)
+        data = (*self.arrays.values(), *self._tables)
         return blocks.evaluate(_values, data, theta, self.costs, blocks.lanes(1, theta.shape[-1]))
 
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -91,7 +110,7 @@ class GammaGammaLikelihood:
         -------
         (cohort,), (cohort, parameter) and (cohort, parameter, parameter).
         """
-        return blocks.differentiate(_derivatives, (self._starts, self._beta, self._spend, self._totals), theta)
+        return blocks.differentiate(second_derivatives, tuple(self.arrays.values()), theta, self.costs)
 
 
 def nodes_needed(half_width: float) -> int:
@@ -105,25 +124,25 @@ def nodes_needed(half_width: float) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _sums(spend: Any, first: int, last: int, v: FloatArray, single: FloatArray, by_n: FloatArray) -> None:
-    """`sum w log(1 + s/v)` and `sum w n log(1 + s/v)` over rows first .. last, for each of several v."""
-    days, amount, weight = spend
+def _sums(data: Any, c: int, v: FloatArray, single: FloatArray, by_n: FloatArray) -> None:
+    """`sum w log(1 + s/v)` and `sum w n log(1 + s/v)` over the spend rows of a cohort, for each of several v."""
+    _, start, _, _, days, amount, weight = data[:7]
     lanes = v.size
     inverse, product = 1.0 / v, np.ones(lanes)
     single[:] = 0.0
     by_n[:] = 0.0
-    largest, limit = inverse.max(), 1.0
+    largest, limit, first, last = inverse.max(), 1.0, start[c], start[c + 1]
     for row in range(first, last):
         n, s, w = days[row], amount[row], weight[row]
-        if w != 1.0:
+        if w == 1.0:
+            limit *= 1.0 + s * largest
             for k in range(lanes):
-                value = w * log(1.0 + s * inverse[k])
+                product[k] *= 1.0 + s * inverse[k]
+        else:
+            for k in range(lanes):
+                value = w * log1p(s * inverse[k])
                 single[k] += value
                 by_n[k] += n * value
-            continue
-        limit *= 1.0 + s * largest
-        for k in range(lanes):
-            product[k] *= 1.0 + s * inverse[k]
         if limit > _FULL or row + 1 == last or days[row + 1] != n:
             for k in range(lanes):
                 value = log(product[k])
@@ -135,9 +154,8 @@ def _sums(spend: Any, first: int, last: int, v: FloatArray, single: FloatArray, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _node_sums(data: Any, v: FloatArray, first: int, last: int, out: FloatArray) -> None:
-    start, spend = data
     for c in range(first, last):
-        _sums(spend, start[c], start[c + 1], v[c], out[c, 0], out[c, 1])
+        _sums(data, c, v[c], out[c, 0], out[c, 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -157,19 +175,16 @@ def _interpolated(table: FloatArray, t: FloatArray, out: FloatArray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray, lanes: int) -> None:
-    (beta_start, spend_start), (beta_n, beta_customers), spend, (total_n, n_log_spend, log_mean), tables = data
-    table, region = tables
+    beta_start, _, beta_n, beta_customers, _, _, _, total_n, n_log_spend, log_mean, table, region = data
     total, single, by_n = np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    log_v, where = np.empty(lanes), np.empty(lanes)
+    log_v, where, beyond = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for c in range(first, last):
-        if spend_start[c] == spend_start[c + 1]:
-            out[c, :] = 0.0
-            continue
         for begin in range(0, theta.shape[2], lanes):
             n = min(lanes, theta.shape[2] - begin)
             p, q, v = theta[c, 0, begin : begin + n], theta[c, 1, begin : begin + n], theta[c, 2, begin : begin + n]
             inside = table.shape[2] > 0
             for k in range(n):
+                beyond[k] = outside(p[k]) + outside(q[k]) + outside(v[k])
                 total[k] = 0.0
                 log_v[k] = log(v[k])
                 where[k] = (log_v[k] - region[c, 0]) / region[c, 1]
@@ -180,61 +195,78 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
                 _interpolated(table[c, 1], where[:n], by_n[:n])
                 for k in range(n):
                     if abs(log_v[k] - region[c, 0]) > region[c, 1]:
-                        _sums(
-                            spend, spend_start[c], spend_start[c + 1], v[k : k + 1], single[k : k + 1], by_n[k : k + 1]
-                        )
+                        _sums(data, c, v[k : k + 1], single[k : k + 1], by_n[k : k + 1])
             else:
-                _sums(spend, spend_start[c], spend_start[c + 1], v, single[:n], by_n[:n])
+                _sums(data, c, v, single[:n], by_n[:n])
             customers = 0.0
             for row in range(beta_start[c], beta_start[c + 1]):
                 many, days = beta_customers[row], beta_n[row]
                 customers += many
                 for k in range(n):
-                    total[k] += many * (lgamma(p[k] * days + q[k]) - lgamma(p[k] * days))
+                    total[k] += many * lgamma_grown(p[k] * days, q[k])
             for k in range(n):
                 relative = by_n[k] - n_log_spend[c] + log_v[k] * total_n[c]
                 rest = customers * lgamma(q[k]) + q[k] * single[k] + p[k] * relative + log_mean[c]
-                out[c, begin + k] = total[k] - rest
+                out[c, begin + k] = total[k] - rest if beyond[k] == 0.0 else beyond[k]
+
+
+@njit(inline="always")
+def _terms(data: Any, c: int, p: float, q: float, v: float) -> Any:
+    """Value, gradient and Hessian of one cohort, as sums; what a caller does not use is not computed."""
+    beta_start, spend_start, beta_n, beta_customers, days, amount, weight = data[:7]
+    total_n, n_log_spend, log_mean = data[7:]
+    customers = value = g_p = g_q = h_pp = h_pq = h_qq = 0.0
+    for row in range(beta_start[c], beta_start[c + 1]):
+        many, n = beta_customers[row], beta_n[row]
+        shape = p * n
+        customers += many
+        value += many * lgamma_grown(shape, q)
+        common, curved = digamma(shape + q), trigamma(shape + q)
+        g_p += many * n * (common - digamma(shape))
+        g_q += many * common
+        h_pp += many * n * n * (curved - trigamma(shape))
+        h_pq += many * n * curved
+        h_qq += many * curved
+    single = by_n = rate_n = square_n = share = share_rate = 0.0
+    for row in range(spend_start[c], spend_start[c + 1]):
+        w, wn, one = weight[row], weight[row] * days[row], 1.0 / (v + amount[row])
+        grown, part = log1p(amount[row] / v), amount[row] * one
+        single += w * grown
+        by_n += wn * grown
+        rate_n += wn * one
+        square_n += wn * one * one
+        share += w * part
+        share_rate += w * part * one
+    relative = by_n - n_log_spend[c] + log(v) * total_n[c]
+    value -= customers * lgamma(q) + q * single + p * relative + log_mean[c]
+    beyond = outside(p) + outside(q) + outside(v)
+    slopes = (g_p - relative, g_q - customers * digamma(q) - single, q * share / v - p * rate_n)
+    h_vv = p * square_n - q * (share / v + share_rate) / v
+    curves = (h_pp, h_pq, -rate_n, h_qq - customers * trigamma(q), share / v, h_vv)
+    return value if beyond == 0.0 else beyond, slopes, curves
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-def _derivatives(
+def first_derivatives(
+    data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
+) -> None:
+    """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
+    for c in range(first, last):
+        value[c], slopes, _ = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2])
+        for i in range(_PARAMETERS):
+            gradient[c, i] = slopes[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
-    (beta_start, spend_start), (beta_n, beta_customers), (days, amount, weight), totals = data
-    total_n, n_log_spend, log_mean = totals
+    """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
     for c in range(first, last):
-        p, q, v = theta[c]
-        customers = total = g_p = g_q = h_pp = h_pq = h_qq = 0.0
-        for row in range(beta_start[c], beta_start[c + 1]):
-            many, n = beta_customers[row], beta_n[row]
-            shape = p * n
-            customers += many
-            total += many * (lgamma(shape + q) - lgamma(shape))
-            common, curved = digamma(shape + q), trigamma(shape + q)
-            g_p += many * n * (common - digamma(shape))
-            g_q += many * common
-            h_pp += many * n * n * (curved - trigamma(shape))
-            h_pq += many * n * curved
-            h_qq += many * curved
-        single = by_n = rate = rate_n = square = square_n = 0.0
-        for row in range(spend_start[c], spend_start[c + 1]):
-            w, wn = weight[row], weight[row] * days[row]
-            grown, one = log(1.0 + amount[row] / v), 1.0 / (v + amount[row])
-            single += w * grown
-            by_n += wn * grown
-            rate += w * one
-            rate_n += wn * one
-            square += w * one * one
-            square_n += wn * one * one
-        relative = by_n - n_log_spend[c] + math.log(v) * total_n[c]
-        value[c] = total - customers * lgamma(q) - q * single - p * relative - log_mean[c]
-        gradient[c, 0] = g_p - relative
-        gradient[c, 1] = g_q - customers * digamma(q) - single
-        gradient[c, 2] = q * (customers / v - rate) - p * rate_n
-        h = hessian[c]
-        h[0, 0], h[1, 1] = h_pp, h_qq - customers * trigamma(q)
-        h[2, 2] = q * (square - customers / (v * v)) + p * square_n
-        h[0, 1] = h[1, 0] = h_pq
-        h[0, 2] = h[2, 0] = -rate_n
-        h[1, 2] = h[2, 1] = customers / v - rate
+        value[c], slopes, curves = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2])
+        k = 0
+        for i in range(_PARAMETERS):
+            gradient[c, i] = slopes[i]
+            for j in range(i, _PARAMETERS):
+                hessian[c, i, j] = hessian[c, j, i] = curves[k]
+                k += 1

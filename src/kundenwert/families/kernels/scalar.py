@@ -6,6 +6,7 @@ points at once takes about the time of one. Accurate to two units in the last pl
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
@@ -16,6 +17,8 @@ _ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integ
 _ROUNDER_BITS = 4843621399236968448
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _HALF_LOG_2_PI = 0.91893853320467274178
+_SHIFTED = 1e8  # from here on Stirling's series needs no factors in front, and nine of them could overflow
+LOWEST, HIGHEST = 1e-30, 1e30
 
 
 @intrinsic
@@ -82,14 +85,50 @@ def log(x: float) -> float:
     return k * _LN2_HIGH - ((half - (s * (half + r * z) + k * _LN2_LOW)) - f)
 
 
+@njit(cache=True, error_model="numpy")
+def log1p(x: float) -> float:
+    """`log(1 + x)` for x >= 0 below 1e300, with what rounding took from 1 + x given back."""
+    grown = 1.0 + x
+    return log(grown) + (x - (grown - 1.0)) / grown
+
+
+@njit(cache=True, error_model="numpy")
+def outside(x: float) -> float:
+    """0 for a parameter within 1e-30 .. 1e30, else the log-likelihood it has: -inf, and NaN for NaN.
+
+    Within those bounds nothing here can overflow or meet a number that is not normal; a prior reaches neither.
+    """
+    if LOWEST <= x <= HIGHEST:
+        return 0.0
+    return -np.inf if x == x else x
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _stirling_rest(t: float) -> float:
+    w = 1.0 / (t * t)
+    return (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360))))) / t
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def lgamma(z: float) -> float:
-    """Logarithm of the gamma function for z > 0: nine factors up, then Stirling's series."""
+    """Logarithm of the gamma function for z in 1e-30 .. 1e30: nine factors up, then Stirling's series."""
     product = z * (z + 1.0) * (z + 2.0) * (z + 3.0) * (z + 4.0) * (z + 5.0) * (z + 6.0) * (z + 7.0) * (z + 8.0)
     t = z + 9.0
-    w = 1.0 / (t * t)
-    series = (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360))))) / t
-    return (t - 0.5) * log(t) - t + _HALF_LOG_2_PI + series - log(product)
+    return (t - 0.5) * log(t) - t + _HALF_LOG_2_PI + _stirling_rest(t) - log(product)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def lgamma_grown(z: float, q: float) -> float:
+    """`lgamma(z + q) - lgamma(z)` for z and q from 1e-30, q to 1e30, without the difference of two large numbers."""
+    above = z + q
+    factors = above * (above + 1.0) * (above + 2.0) * (above + 3.0) * (above + 4.0)
+    factors *= (above + 5.0) * (above + 6.0) * (above + 7.0) * (above + 8.0)
+    factors /= z * (z + 1.0) * (z + 2.0) * (z + 3.0) * (z + 4.0) * (z + 5.0) * (z + 6.0) * (z + 7.0) * (z + 8.0)
+    low = z + (9.0 if z < _SHIFTED else 0.0)
+    factors = factors if z < _SHIFTED else 1.0
+    high = low + q
+    growth = (low - 0.5) * log1p(q / low) + q * (log(high) - 1.0)
+    return growth + (_stirling_rest(high) - _stirling_rest(low)) - log(factors)
 
 
 @njit(cache=True, error_model="numpy")
@@ -100,7 +139,8 @@ def digamma(z: float) -> float:
         shifted -= 1.0 / z
         z += 1.0
     w = 1.0 / (z * z)
-    tail = w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * (1 / 132 - w * 691 / 32760)))))
+    tail = 1 / 132 - w * (691 / 32760 - w / 12)
+    tail = w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * tail))))
     return shifted + log(z) - 0.5 / z - tail
 
 
@@ -112,5 +152,6 @@ def trigamma(z: float) -> float:
         shifted += 1.0 / (z * z)
         z += 1.0
     w = 1.0 / (z * z)
-    tail = w * (1 / 6 - w * (1 / 30 - w * (1 / 42 - w * (1 / 30 - w * (5 / 66 - w * 691 / 2730)))))
+    tail = 5 / 66 - w * (691 / 2730 - w * 7 / 6)
+    tail = w * (1 / 6 - w * (1 / 30 - w * (1 / 42 - w * (1 / 30 - w * tail))))
     return shifted + 1.0 / z + 0.5 * w + tail / z
