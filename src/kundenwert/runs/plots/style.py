@@ -107,10 +107,14 @@ def finish(chart: Any, data: Mapping[str, Any], theme: Theme, *, help: bool) -> 
                 offset=12,
             )
         )
-    return (  # type: ignore[no-any-return]
-        chart.configure(aria=False, font=FONT, background="transparent" if theme == "css" else c["page"], padding=8)
-        .configure_view(stroke=None)
-        .configure_axis(
+    # Not by chart.configure_axis(...) and its like: each of those copies the whole chart, layers and all.
+    chart.config = alt.Config(
+        aria=False,
+        font=FONT,
+        background="transparent" if theme == "css" else c["page"],
+        padding=8,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             labelColor=c["ink"],
             titleColor=c["ink"],
             gridColor=c["grid"],
@@ -121,13 +125,14 @@ def finish(chart: Any, data: Mapping[str, Any], theme: Theme, *, help: bool) -> 
             titleFontWeight="normal",
             titlePadding=8,
             labelLimit=220,
-        )
-        .configure_header(labelColor=c["ink"], titleColor=c["ink"], labelFontSize=12)
-        .configure_legend(labelColor=c["ink"], titleColor=c["ink"], labelFontSize=11, titleFontSize=11)
-        .configure_text(color=c["ink"], fontSize=11)
-        .configure_rule(color=c["mute"])
-        .configure_concat(spacing=12)
+        ),
+        header=alt.HeaderConfig(labelColor=c["ink"], titleColor=c["ink"], labelFontSize=12),
+        legend=alt.LegendConfig(labelColor=c["ink"], titleColor=c["ink"], labelFontSize=11, titleFontSize=11),
+        text=alt.MarkConfig(color=c["ink"], fontSize=11),
+        rule=alt.MarkConfig(color=c["mute"]),
+        concat=alt.CompositionConfig(spacing=12),
     )
+    return chart  # type: ignore[no-any-return]
 
 
 def wrap(text: str, width: int = 100) -> list[str]:
