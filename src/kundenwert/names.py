@@ -19,6 +19,7 @@ class EngineName(StrEnum):
     AUTO = "auto"
     NUTS = "nuts"
     IMPORTANCE = "importance"
+    GIBBS = "gibbs"
 
 
 class Pooling(StrEnum):

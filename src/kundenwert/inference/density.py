@@ -128,9 +128,9 @@ class Modes:
     found: np.ndarray
 
 
-def modes(density: Density, start: FloatArray | None = None) -> Modes:
-    """Newton's method with damping, all cohorts side by side, from the prior means or a given start."""
-    u = density.mean.copy() if start is None else start.copy()
+def modes(density: Density, start: FloatArray) -> Modes:
+    """Newton's method with damping, all cohorts side by side, from (cohort, coordinate)."""
+    u = start.copy()
     value, gradient, hessian = density.derivatives(u)
     found = np.zeros(len(u), dtype=bool)
     for _ in range(_MOST_STEPS):

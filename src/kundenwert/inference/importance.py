@@ -147,7 +147,7 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     density : of one cohort.
     draws : wanted.
     """
-    peak = modes(density)
+    peak = modes(density, density.mean)
     near, wide = _around(peak, density)
     reach = 12.0 * np.sqrt(np.diag(near.factor @ near.factor.T))
     density = density.prepared(peak.u - reach, peak.u + reach)

@@ -1,0 +1,165 @@
+"""Partial pooling without the wait: exact draws of the joint posterior, one cohort's block at a time.
+
+Chains run side by side, as the lanes of one compiled evaluation. Source: docs/statistics.md, Fast posteriors.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from kundenwert.errors import NumericalError, UsageError
+from kundenwert.families.arithmetic import FloatArray
+from kundenwert.inference.compression import Part, Problem
+from kundenwert.inference.density import Density
+from kundenwert.inference.hierarchy import Sampler, State
+from kundenwert.inference.importance import fit_density
+from kundenwert.inference.posterior import Posterior
+from kundenwert.inference.progress import Progress
+from kundenwert.names import EngineName
+from kundenwert.streams import stream_seed
+
+WARM_UP = 150
+LEARN_AFTER = (25, 55, 90)
+WANTED_ACCEPTANCE = 0.35
+LONGEST_THIN = 40  # sweeps a draw
+AIMED_TIME, LONGEST_TIME = 1.7, 3.0  # autocorrelation of draws: aimed at, and such that chains are run again
+
+
+@dataclass(frozen=True)
+class Gibbs:
+    """Metropolis within Gibbs for hierarchies over cohorts, for families that bring compiled code.
+
+    Parameters
+    ----------
+    draws : draws over all chains together.
+    chains : independent chains; they cost little more than one, for they are evaluated side by side.
+    """
+
+    draws: int = 4000
+    chains: int = 16
+
+    def __post_init__(self) -> None:
+        if self.chains < 2:
+            raise UsageError(f"{self.chains} chain cannot show that chains agree. Take at least 2, better 16.")
+        if self.draws < self.chains * 4:
+            raise UsageError(f"{self.draws} draws over {self.chains} chains are too few to judge. Take 1000 or more.")
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it."""
+        return EngineName.GIBBS.value
+
+    def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
+        """Draws of every cohort and of the hyperparameters."""
+        names: dict[str, FloatArray] = {}
+        stats: dict[str, FloatArray] = {}
+        for part in problem.parts:
+            draws, figures = self.sample_part(part, seed, progress)
+            names |= draws
+            stats |= {f"{part.role}_{name}": values for name, values in figures.items()}
+        return Posterior.assemble(problem, names, stats, engine=self.name, seed=seed)
+
+    def sample_part(
+        self, part: Part, seed: int, progress: Progress | None = None
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """One family: parameters as (chain, draw, cohort), `mu_*` and `sd_*` as (chain, draw), and figures by fit.
+
+        The figures are `acceptance` of the cohorts' moves (the least over cohorts), `joint_acceptance` of the second
+        move, and `thin`, sweeps a draw.
+
+        Raises
+        ------
+        UsageError : the part is not hierarchical, or the family brings no compiled code.
+        NumericalError : no starting point with a finite density was found.
+        """
+        if not part.hierarchical:
+            raise UsageError("engine 'gibbs' samples hierarchies. Without pooling = 'partial' take 'auto'.")
+        fit = part.fits[0]
+        density = fit_density(part, fit)
+        rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))
+        sampler = Sampler.prepared(density, part, rng)
+        state = sampler.start(self.chains)
+        if not np.isfinite(state.log_likelihood).all():
+            raise NumericalError(f"the {part.role} model has no finite density near its mode. Use engine = 'nuts'.")
+        state, sampler, step, thin = _warmed_up(state, sampler)
+        wanted = math.ceil(self.draws / self.chains)
+        while True:
+            run = _run(state, sampler, step, wanted, thin, part.role, progress)
+            time = correlation_time(run.hyper)
+            if time <= LONGEST_TIME or thin == LONGEST_THIN:
+                return _named(part, density, run.kept), run.figures
+            # Draws still hang together: what they have taught is kept, they themselves are not.
+            thin = min(LONGEST_THIN, math.ceil(thin * time / 2.0))
+            state, sampler = run.kept[-1], sampler.learned(run.hyper)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """States that were kept, (draw,), and acceptance."""
+
+    kept: list[State]
+    figures: dict[str, FloatArray]
+
+    @property
+    def hyper(self) -> FloatArray:
+        """(draw, hyperparameter, chain)"""
+        return np.stack([state.hyper for state in self.kept])
+
+
+def _warmed_up(state: State, sampler: Sampler) -> tuple[State, Sampler, float, int]:
+    """Tunes the second move and says how many sweeps a draw needs."""
+    trace, step = [], 0.3
+    for sweep in range(WARM_UP):
+        state, _, moved = sampler.sweep(state, step)
+        # Robbins and Monro: the step settles where the wanted share of second moves is accepted
+        step = min(1.0, step * math.exp((moved.mean() - WANTED_ACCEPTANCE) * 60.0 / (20.0 + sweep)))
+        trace.append(state.hyper)
+        if sweep in LEARN_AFTER:
+            sampler = sampler.learned(np.stack(trace[sweep // 2 :]))
+    time = correlation_time(np.stack(trace[LEARN_AFTER[-1] :]))
+    return state, sampler, step, min(LONGEST_THIN, max(1, round(time / AIMED_TIME)))
+
+
+def _run(
+    state: State, sampler: Sampler, step: float, draws: int, thin: int, role: str, progress: Progress | None
+) -> _Run:
+    kept, accepted, joint = [], np.zeros(len(state.u)), 0.0
+    for sweep in range(draws * thin):
+        state, own, moved = sampler.sweep(state, step)
+        accepted += own
+        joint += moved.mean()
+        if sweep % thin == thin - 1:
+            kept.append(state)
+        if progress is not None:
+            progress(f"fit {role}", (sweep + 1) / (draws * thin))
+    figures = {
+        "acceptance": np.array([accepted.min() / (draws * thin)]),
+        "joint_acceptance": np.array([joint / (draws * thin)]),
+        "thin": np.array([float(thin)]),
+    }
+    return _Run(kept, figures)
+
+
+def correlation_time(trace: FloatArray) -> float:
+    """The longest integrated autocorrelation time of (sweep, quantity, chain), by initial positive pairs."""
+    away = trace - trace.mean(axis=(0, 2), keepdims=True)
+    count = len(away)
+    spectrum = np.fft.rfft(away, 2 * count, axis=0)
+    covariance = np.fft.irfft(spectrum * spectrum.conj(), 2 * count, axis=0)[:count].mean(axis=2) / count
+    correlation = covariance / covariance[0]
+    pairs = correlation[: count // 2 * 2].reshape(count // 2, 2, -1).sum(axis=1)
+    ends = np.where((pairs < 0).any(axis=0), (pairs < 0).argmax(axis=0), count // 2)
+    return float(max(2.0 * pairs[:end, i].sum() - 1.0 for i, end in enumerate(ends)))
+
+
+def _named(part: Part, density: Density, kept: list[State]) -> dict[str, FloatArray]:
+    """Draws by name, parameters (chain, draw, cohort) and hyperparameters (chain, draw)."""
+    draws: dict[str, FloatArray] = {}
+    theta = np.stack([density.theta(state.u) for state in kept])  # (draw, cohort, parameter, chain)
+    for i, name in enumerate(part.family.parameters):
+        draws[name] = np.ascontiguousarray(theta[:, :, i].transpose(2, 0, 1))
+    for i, name in enumerate(part.family.coordinates):
+        draws[f"mu_{name}"] = np.stack([state.mu[i] for state in kept], axis=1)
+        draws[f"sd_{name}"] = np.exp(np.stack([state.log_sd[i] for state in kept], axis=1))
+    return draws
