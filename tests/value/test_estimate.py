@@ -10,7 +10,7 @@ from kundenwert.errors import DataError, UsageError
 from kundenwert.families import get_family
 from kundenwert.names import Flag
 from kundenwert.units import TimeUnit
-from kundenwert.value.actual import alive_value
+from kundenwert.value.actual import living_value
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
 from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
@@ -271,8 +271,8 @@ def test_new_ids_change_only_the_monte_carlo_noise():
     people, terms = population(posterior, None, one.settings.seed), one.settings.terms
 
     def spread(block):
-        alive = alive_value(block.rate, block.dropout, terms)
-        return (block.p_alive * alive.contribution(np.array(0.3), block.expected_spend, terms)).std(axis=1)
+        spend = block.expected_spend[block.spending.which]
+        return (block.p_alive * living_value(block.rate, block.dropout, spend, 0.3, terms)).std(axis=1)
 
     error = np.empty(COUNT)
     for rows, _, found in stream(people, histories(posterior, summary), spread):

@@ -15,10 +15,20 @@ from value_world import BG, GG, few_customers, known_posterior, summary_of
 TERMS = Terms(horizon=156.0, churn_horizon=26.0, discount=0.002, cost_per_order=1.0, cost_active=0.0, cost_on_file=0.0)
 
 
+KEY = np.zeros(1, dtype=np.uint64)
+MARGIN = np.array([0.35])
+
+
+def one_customer(rate, dropout, spend_rate=0.2, share=1.0):
+    """All draws of a customer; `rate` is (draw,), the rest are numbers."""
+    row = np.asarray(rate, dtype=np.float64)[None]
+    same = np.ones_like(row)
+    return actual.Living(np.zeros(1, dtype=np.int64), share * same, row, dropout * same, spend_rate * same)
+
+
 def living(count, rate, dropout, seed=1):
-    ones = np.ones((1, count))
-    one = actual.Living(rate * ones, dropout * ones, 6.25 * ones[0], 0.2 * ones)
-    futures = actual.simulate_futures(seed, np.zeros(1, dtype=np.uint64), ones, one, np.array([0.35]), TERMS)
+    one = one_customer(np.full(count, rate), dropout)
+    futures = actual.simulate_futures(seed, KEY, one, np.full(count, 6.25), MARGIN, TERMS)
     return futures.value[0], futures.orders[0]
 
 
@@ -55,9 +65,8 @@ def test_no_draws_and_certain_dropout():
 def test_whoever_never_orders_or_has_gone_has_no_future():
     _, orders = living(100, 0.0, 0.5)
     assert orders.sum() == 0
-    ones = np.ones((1, 100))
-    one = actual.Living(ones, 0.0 * ones, ones[0], ones)
-    gone = actual.simulate_futures(1, np.zeros(1, dtype=np.uint64), 0.0 * ones, one, np.array([0.35]), TERMS)
+    one = one_customer(np.ones(100), 0.0, share=0.0)
+    gone = actual.simulate_futures(1, KEY, one, np.ones(100), MARGIN, TERMS)
     assert np.abs(gone.value).max() == gone.orders.max() == 0
 
 
@@ -65,9 +74,7 @@ def test_whoever_never_orders_or_has_gone_has_no_future():
 def test_the_cost_of_being_alive_is_an_annuity(discount):
     """A rate of nothing lives to the horizon and pays for all of it."""
     terms = Terms(156.0, 26.0, discount, 0.0, 2.0, 0.0)
-    zero, one = np.zeros((1, 1)), np.ones((1, 1))
-    idle = actual.Living(zero, zero, one[0], one)
-    found = actual.simulate_futures(1, np.zeros(1, dtype=np.uint64), one, idle, np.array([0.35]), terms)
+    found = actual.simulate_futures(1, KEY, one_customer([0.0], 0.0), np.ones(1), MARGIN, terms)
     assert found.value[0, 0] == pytest.approx(-2.0 * annuity(discount, 156.0).item(), rel=1e-14)
 
 

@@ -7,7 +7,7 @@ from scipy.integrate import quad
 
 from kundenwert.families.identity import annuity, phi
 from kundenwert.units import DiscountRate, TimeUnit
-from kundenwert.value.actual import Living, alive_value, file_cost, simulate_futures
+from kundenwert.value.actual import Living, file_cost, living_value, simulate_futures
 from kundenwert.value.settings import Terms
 
 TERMS = Terms(
@@ -52,8 +52,7 @@ def simulate_events(rate, dropout, shape, spend_rate, margin, terms, count, rng)
 @pytest.mark.parametrize(("rate", "dropout"), [(0.1, 0.25), (0.6, 0.02), (0.02, 0.9)])
 def test_expected_value_of_the_living_equals_that_of_simulated_events(rate, dropout):
     value, orders = simulate_events(rate, dropout, 6.25, 0.2, 0.35, TERMS, 60_000, np.random.default_rng(5))
-    alive = alive_value(np.array(rate), np.array(dropout), TERMS)
-    expected = alive.contribution(np.array(0.35), np.array(6.25 / 0.2), TERMS)
+    expected = living_value(np.array(rate), np.array(dropout), np.array(6.25 / 0.2), 0.35, TERMS)
     assert expected == pytest.approx(value.mean(), abs=4 * value.std() / 60_000**0.5)
     plain = rate * annuity(rate * dropout, TERMS.horizon)
     assert plain == pytest.approx(orders.mean(), abs=4 * orders.std() / 60_000**0.5)
@@ -65,14 +64,27 @@ def test_simulated_futures_have_the_distribution_of_simulated_events(rate, dropo
 
     count, rng = 20_000, np.random.default_rng(11)
     direct, orders = simulate_events(rate, dropout, 6.25, 0.2, 0.35, TERMS, count, rng)
-    ones = np.ones((1, count))
-    living = Living(rate * ones, dropout * ones, 6.25 * ones[0], 0.2 * ones)
-    futures = simulate_futures(11, np.zeros(1, dtype=np.uint64), ones, living, np.array([0.35]), TERMS)
+    ones, one = np.ones((1, count)), np.zeros(1, dtype=np.int64)
+    living = Living(one, ones, rate * ones, dropout * ones, 0.2 * ones)
+    futures = simulate_futures(11, one.astype(np.uint64), living, 6.25 * ones[0], np.array([0.35]), TERMS)
     value, number = futures.value[0], futures.orders[0]
     assert ks_2samp(direct, value).pvalue > 1e-3
     for k in range(6):
         share = (orders == k).mean()
         assert (number == k).mean() == pytest.approx(share, abs=5 * (share * (1 - share) / count) ** 0.5 + 1e-4)
+
+
+@pytest.mark.parametrize("discount", [0.0, 1e-12, 1e-5, 0.002, 0.1])
+@pytest.mark.parametrize("hazard", [0.0, 1e-300, 1e-9, 3.1e-3, 3.3e-3, 0.05, 40.0])
+def test_the_worth_of_the_living_has_every_digit(discount, hazard):
+    """Against 40 digits, on both sides of where the annuity's series ends."""
+    terms = Terms(156.0, 26.0, discount, 1.5, 0.25, 0.0)
+    found = living_value(np.array(2.0), np.array(hazard / 2.0), np.array(30.0), 0.3, terms)
+    with mpmath.workdps(40):
+        u = (mpmath.mpf(discount) + mpmath.mpf(hazard)) * 156
+        time = 156 * (-mpmath.expm1(-u) / u if u else mpmath.mpf(1))
+        exact = float(time * (2 * (mpmath.mpf(0.3) * 30 - mpmath.mpf(1.5)) - mpmath.mpf(0.25)))
+    assert found == pytest.approx(exact, rel=4e-15)
 
 
 def test_file_cost_is_an_annuity():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kundenwert as kw
-from kundenwert.value.actual import alive_value
+from kundenwert.value.actual import living_value
 from kundenwert.value.individuals import histories, population, stream
 from kundenwert.value.what_if import DISCOUNT_RATES, HORIZONS, change_settings
 from value_world import known_posterior, simulated_summary
@@ -61,9 +61,9 @@ def noise_of_a_change(value: kw.Value, posterior: kw.Posterior, summary: kw.Cust
     """Monte Carlo error of the difference of two totals, over 200 draws and over the 1,000 of the value together."""
 
     def totals(block: object) -> np.ndarray:
+        spend = block.expected_spend[block.spending.which]
         worth = [
-            block.p_alive
-            * alive_value(block.rate, block.dropout, terms).contribution(np.array(0.3), block.expected_spend, terms)
+            block.p_alive * living_value(block.rate, block.dropout, spend, 0.3, terms)
             for terms in (value.settings.terms, settings.terms)
         ]
         return (worth[1] - worth[0]).sum(axis=0)

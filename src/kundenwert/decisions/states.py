@@ -12,14 +12,11 @@ import numpy.typing as npt
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.thresholds import Marks
 from kundenwert.errors import NumericalError
-from kundenwert.names import SEGMENTS, STATES, State
-from kundenwert.value.actual import alive_value, file_cost, simulate_value
+from kundenwert.names import SEGMENTS, STATES
+from kundenwert.value.actual import file_cost, simulate_value
 from kundenwert.value.block import Block
 from kundenwert.value.individuals import Histories, Population, Progress, stream
 from kundenwert.value.results import Value
-
-BELOW_ZERO = STATES.index(State.BELOW_ZERO)
-DORMANT = STATES.index(State.DORMANT)
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,12 @@ def label_codes(actual: FloatArray, unrealized: FloatArray, marks: Marks) -> Int
     >>> [STATES[k].value for k in label_codes(np.array([60.0, 20.0, -5.0]), np.array([0.0, 12.0, 3.0]), marks)]
     ['most_valuable', 'most_growable', 'below_zero']
     """
-    growable = unrealized >= marks.growable
-    code = np.where(actual >= marks.valuable, np.where(growable, 1, 0), np.where(growable, 2, 3))
-    return np.where((actual < -marks.below_zero) & (actual + unrealized <= 0), BELOW_ZERO, code)
+    from kundenwert.decisions.kernels import states
+
+    given = [np.array(one, dtype=np.float64) for one in np.broadcast_arrays(actual, unrealized)]
+    found = np.empty(given[0].shape, dtype=np.int64)
+    states(given[0].ravel(), given[1].ravel(), marks.array, found.reshape(-1))
+    return found
 
 
 def state_posterior(
@@ -76,24 +76,36 @@ def state_posterior(
     ------
     NumericalError : a draw that is not finite, with the ids.
     """
+    from kundenwert.decisions.kernels import tally
+
     peers, terms = value.frontier, value.settings.terms
-    owed = file_cost(terms)
 
     def reduce(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-        contribution = alive_value(block.rate, block.dropout, terms).contribution(
-            value.margin[block.rows, None], block.mean_spend, terms
+        margin = value.margin[block.rows]
+        chances, room = np.empty((len(margin), len(STATES))), np.empty(len(margin))
+        tally(
+            block.purchases.which,
+            block.alive_share,
+            block.rate,
+            block.dropout,
+            block.mean_spend,
+            margin,
+            (~block.structurally_alive).astype(np.float64),
+            terms.array,
+            file_cost(terms),
+            np.ascontiguousarray(peers.level(peers.quantile, block.cohort, margin)),
+            peers.attainable,
+            scale,
+            marks.array,
+            chances,
+            room,
         )
-        if not np.isfinite(contribution).all():
-            bad = block.rows[~np.isfinite(contribution).all(axis=1)]
-            raise NumericalError(f"draws of value are not finite for {customers.first_ids(bad)}.")
-        room = peers.attainable * peers.gap(peers.quantile, block.cohort, value.margin[block.rows], contribution)
-        room *= ~block.structurally_alive[:, None]
-        code = label_codes(contribution - owed, scale * room, marks)
-        chance = np.stack([(block.p_alive * (code == state)).mean(axis=1) for state in range(len(STATES))], axis=1)
-        chance[:, DORMANT] = (1.0 - block.p_alive).mean(axis=1)
+        if (bad := np.isnan(chances).any(axis=1)).any():
+            raise NumericalError(f"draws of value are not finite for {customers.first_ids(block.rows[bad])}.")
         # One over the expected rate: the mean of 1/rate does not exist for customers without a repeat purchase.
-        cycle = block.by_row(block.individual.rate_alive / block.individual.rate_shape).mean(axis=1)
-        return chance, (block.p_alive * room).mean(axis=1), cycle
+        one = block.individual
+        cycle = block.purchases.full(one.rate_alive / one.rate_shape, people.draws).mean(axis=1)
+        return chances, room, cycle[block.purchases.which]
 
     count = len(customers)
     found = StatePosterior(np.empty((count, len(STATES))), np.empty(count), np.empty(count))
@@ -115,19 +127,28 @@ def totals_by_label(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, FloatArray]:
-    """Simulated value by label and draw, from the same futures that `estimate_value` saw."""
+    """Simulated value by label and draw, from the same futures that `estimate_value` saw.
+
+    The label that most customers have gets what the others leave of the base: their futures need not be drawn again.
+    """
     order = {name: position for position, name in enumerate(SEGMENTS)}
     codes = np.array([order[label] for label in labels], dtype=np.int64)
+    rest = int(np.bincount(codes, minlength=len(SEGMENTS)).argmax())
+    chosen = np.flatnonzero(codes != rest)
 
     def reduce(block: Block) -> FloatArray:
-        future = simulate_value(block, value.margin[block.rows, None], value.settings.terms).value
+        rows = chosen[block.rows]
+        future = simulate_value(block, value.margin[rows, None], value.settings.terms).value
         total = np.zeros((len(SEGMENTS), block.shape[1]))
-        for code in np.unique(codes[block.rows]):
-            total[code] = future[codes[block.rows] == code].sum(axis=0)
+        for code in np.unique(codes[rows]):
+            total[code] = future[codes[rows] == code].sum(axis=0)
         return total
 
     total = np.zeros((len(SEGMENTS), people.draws))
-    passed = stream(people, customers, reduce, stage="totals by segment", threads=threads, progress=progress)
+    passed = stream(
+        people, customers.take(chosen), reduce, stage="totals by segment", threads=threads, progress=progress
+    )
     for _, _, part in passed:
         total += part
+    total[rest] = value.totals.base - total.sum(axis=0)
     return dict(zip(SEGMENTS, total, strict=True))

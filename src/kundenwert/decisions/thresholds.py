@@ -94,6 +94,11 @@ class Marks:
     growable: float
     below_zero: float
 
+    @property
+    def array(self) -> FloatArray:
+        """(3,), in this order: what compiled code reads."""
+        return np.array([self.valuable, self.growable, self.below_zero])
+
 
 def derive_marks(actual: FloatArray, unrealized: FloatArray) -> Marks:
     """Marks from expected actual and unrealized value of a whole base.

@@ -4,6 +4,7 @@ Two estimands that are never mixed: `expected_*` is a mean given parameters, `si
 (docs/statistics.md, section Actual value). Purchases and spend are multiplied within each draw.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,41 +14,28 @@ from kundenwert.families.identity import annuity
 from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray, KeyArray, Purpose
 from kundenwert.value.settings import Terms
+from kundenwert.value.variates import IntArray
 
 ORDERS_LIMIT = 1_000_000.0  # of one customer in one draw: beyond it the rate is no rate of a person
 
 
-@dataclass(frozen=True)
-class AliveValue:
-    """Ingredients of a living customer's value, each (row, draw), without file cost.
+def living_value(
+    rate: FloatArray, dropout: FloatArray, mean_spend: FloatArray, margin: FloatArray | float, terms: Terms
+) -> FloatArray:
+    """Expected discounted contribution of customers who are alive, without file cost.
+
+    Each order's margin less its cost, less the cost of an active customer. All arrays broadcast.
 
     Parameters
     ----------
-    time : expected discounted time alive within the horizon, in time units.
-    orders : expected discounted orders.
+    mean_spend : amount of an order, drawn or expected.
     """
+    from kundenwert.value.kernels.worth import worths
 
-    time: FloatArray
-    orders: FloatArray
-
-    def contribution(self, margin: FloatArray, mean_spend: FloatArray, terms: Terms) -> FloatArray:
-        """Money: each order's margin less its cost, less the cost of an active customer.
-
-        Parameters
-        ----------
-        margin : (row, 1).
-        mean_spend : (row, draw) amount of an order, drawn or expected.
-        """
-        value = self.orders * (margin * mean_spend - terms.cost_per_order)
-        if terms.cost_active:
-            value -= terms.cost_active * self.time
-        return value
-
-
-def alive_value(rate: FloatArray, dropout: FloatArray, terms: Terms) -> AliveValue:
-    """Discounted time and orders of a living customer, given rate and dropout."""
-    time = annuity(terms.discount + rate * dropout, terms.horizon)
-    return AliveValue(time, rate * time)
+    given = np.broadcast_arrays(rate, dropout, mean_spend, margin)
+    found = np.empty(given[0].shape)
+    worths(*(np.array(one, dtype=np.float64).ravel() for one in given), terms.array, found.reshape(-1))
+    return found
 
 
 def file_cost(terms: Terms) -> float:
@@ -57,17 +45,37 @@ def file_cost(terms: Terms) -> float:
 
 def expected_orders(block: Block, terms: Terms) -> FloatArray:
     """(row,) orders expected within the horizon, undiscounted, averaged over draws."""
-    alive = block.rate * annuity(block.rate * block.dropout, terms.horizon)
-    return np.asarray((block.p_alive * alive).mean(axis=1))
+    from kundenwert.value.kernels.worth import mean_orders
+
+    found = np.empty(len(block.rows))
+    mean_orders(block.purchases.which, block.alive_share, block.rate, block.dropout, terms.horizon, found)
+    return found
 
 
-def expected_value(block: Block, alive: AliveValue, margin: FloatArray, terms: Terms) -> FloatArray:
-    """(row,) expected actual value, averaged over draws; NaN where the mean spend does not exist on some draw.
+def expected_values(block: Block, margin: FloatArray, settings: Sequence[Terms]) -> FloatArray:
+    """(row, setting) expected actual value, averaged over draws; NaN where the mean spend does not exist on some draw.
 
     The mean of an order's amount enters in closed form: means of draws of 1/nu are hopeless where q is near 1.
+
+    Parameters
+    ----------
+    margin : (row, setting).
     """
-    worth = block.p_alive * alive.contribution(margin, block.expected_spend, terms)
-    return np.asarray(worth.mean(axis=1)) - file_cost(terms)
+    from kundenwert.value.kernels.worth import mean_worths
+
+    found = np.empty(margin.shape)
+    mean_worths(
+        block.purchases.which,
+        block.alive_share,
+        block.rate,
+        block.dropout,
+        block.spending.which,
+        block.expected_spend,
+        np.ascontiguousarray(margin),
+        np.array([terms.array for terms in settings]),
+        found,
+    )
+    return np.asarray(found - np.array([file_cost(terms) for terms in settings]))
 
 
 @dataclass(frozen=True)
@@ -93,38 +101,40 @@ def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
     ------
     NumericalError : a customer with more orders in one draw than can be simulated.
     """
-    living = Living(block.rate, block.dropout, block.theta["p"], block.spend_rate)
-    futures = simulate_futures(block.people.seed, block.keys, block.p_alive, living, margin[:, 0], terms)
+    living = Living(block.purchases.which, block.alive_share, block.rate, block.dropout, block.spend_rate)
+    futures = simulate_futures(block.people.seed, block.keys, living, block.theta["p"], margin[:, 0], terms)
     futures.value[...] -= file_cost(terms)
     return futures
 
 
 @dataclass(frozen=True)
 class Living:
-    """What decides the future of a living customer.
+    """What decides the future of customers, given what they are like as long as they are alive.
 
     Parameters
     ----------
+    which : (row,) the history of each customer.
+    share : (history, draw) probability of being alive.
     rate, dropout : (row, draw) purchases per time unit, and the probability that each is the last one.
-    shape : (draw,) Gamma-Gamma's p.
     spend_rate : (row, draw) Gamma-Gamma's nu.
     """
 
+    which: IntArray
+    share: FloatArray
     rate: FloatArray
     dropout: FloatArray
-    shape: FloatArray
     spend_rate: FloatArray
 
 
 def simulate_futures(
-    seed: int, keys: KeyArray, p_alive: FloatArray, living: Living, margin: FloatArray, terms: Terms
+    seed: int, keys: KeyArray, living: Living, shape: FloatArray, margin: FloatArray, terms: Terms
 ) -> Futures:
     """Discounted value and number of orders, file cost aside.
 
     Parameters
     ----------
     keys : (row,) of the random streams.
-    p_alive : (row, draw).
+    shape : (draw,) Gamma-Gamma's p.
     margin : (row,).
 
     Raises
@@ -133,18 +143,19 @@ def simulate_futures(
     """
     from kundenwert.value.kernels.futures import simulate
 
-    found = Futures(np.empty(p_alive.shape), np.empty(p_alive.shape))
+    found = Futures(np.empty(living.rate.shape), np.empty(living.rate.shape))
     most = simulate(
         np.uint64(seed),
         keys,
         np.array([Purpose.PREDICTIVE, Purpose.ARRIVALS, Purpose.AMOUNTS], dtype=np.uint64),
-        p_alive,
+        living.which,
+        living.share,
         living.rate,
         living.dropout,
         living.spend_rate,
-        living.shape,
+        shape,
         np.ascontiguousarray(margin),
-        np.array([terms.horizon, terms.discount, terms.cost_per_order, terms.cost_active]),
+        terms.array,
         ORDERS_LIMIT,
         found.value,
         found.orders,

@@ -41,6 +41,10 @@ class Shared:
         new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
         return cls(tuple(column[new, None] for column in columns), np.cumsum(new) - 1)
 
+    def full(self, values: FloatArray, draws: int) -> FloatArray:
+        """(history, draw), a copy as compiled code reads it: contiguous and writable, whatever a family returns."""
+        return np.array(np.broadcast_to(values, (len(self.columns[0]), draws)), dtype=np.float64, order="C")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -74,14 +78,19 @@ class Block:
         return self.people.purchase.individual(self.theta, *self.purchases.columns)
 
     @cached_property
+    def alive_share(self) -> FloatArray:
+        """(history, draw) probability of being alive, of each distinct purchase history."""
+        return self.purchases.full(self.individual.p_alive, self.people.draws)
+
+    @property
     def p_alive(self) -> FloatArray:
         """(row, draw) probability of being alive."""
-        return self.by_row(self.individual.p_alive)
+        return np.asarray(self.alive_share[self.purchases.which])
 
     @cached_property
     def structurally_alive(self) -> npt.NDArray[np.bool_]:
         """(row,) whether the model itself says "alive", as BG/NBD does before the first repeat purchase."""
-        certain = (self.individual.p_alive == 1).all(axis=-1)
+        certain = (self.alive_share == 1).all(axis=1)
         return np.asarray((certain & (self.purchases.columns[0][:, 0] == 0))[self.purchases.which])
 
     @cached_property
@@ -112,18 +121,11 @@ class Block:
 
     @cached_property
     def expected_spend(self) -> FloatArray:
-        """(row, draw) expected mean amount of an order given parameters; NaN where it does not exist."""
+        """(history, draw) expected mean amount of an order of each distinct spend history; NaN where none exists."""
         expected = self.people.spend.expected_spend(self.theta, *self.spending.columns)
-        return self._all(self.spending, expected)
-
-    def by_row(self, of_histories: FloatArray) -> FloatArray:
-        """(row, draw) from an array that has, or broadcasts to, a row for each distinct purchase history."""
-        return self._all(self.purchases, of_histories)
+        return self.spending.full(expected, self.people.draws)
 
     @property
     def streams(self) -> Rows:
         """The random streams of the rows."""
         return Rows(self.people.seed, self.keys, np.zeros_like(self.keys), self.people.draws)
-
-    def _all(self, shared: Shared, of_histories: FloatArray) -> FloatArray:
-        return np.broadcast_to(of_histories, (len(shared.columns[0]), self.people.draws))[shared.which]

@@ -11,11 +11,17 @@ from kundenwert.value.counters import FloatArray, Purpose
 
 
 def p_silent(block: Block, horizon: float) -> FloatArray:
-    """(row, draw) probability of no purchase within the horizon, in time units."""
+    """(history, draw) probability of no purchase within the horizon, in time units."""
     x, t_x, T = block.purchases.columns
-    return block.by_row(block.people.purchase.p_no_purchase(block.theta, x, t_x, T, horizon))
+    silent = block.people.purchase.p_no_purchase(block.theta, x, t_x, T, horizon)
+    return block.purchases.full(silent, block.people.draws)
 
 
 def simulate_silence(block: Block, silent: FloatArray) -> FloatArray:
-    """(row, draw) 1 where a simulated customer stays silent, else 0."""
-    return (block.streams.units(Purpose.CHURN) < silent).astype(np.float64)
+    """(draw,) how many customers of the block stay silent, one simulated future each.
+
+    Parameters
+    ----------
+    silent : what `p_silent` returned.
+    """
+    return (block.streams.units(Purpose.CHURN) < silent[block.purchases.which]).sum(axis=0, dtype=np.float64)

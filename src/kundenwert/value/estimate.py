@@ -10,7 +10,7 @@ import pandas as pd
 from kundenwert.names import Flag
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import DiscountRate, Horizon
-from kundenwert.value.actual import alive_value, expected_orders, expected_value, simulate_value
+from kundenwert.value.actual import expected_orders, expected_values, simulate_value
 from kundenwert.value.block import Block
 from kundenwert.value.churn import p_silent, simulate_silence
 from kundenwert.value.counters import FloatArray
@@ -181,30 +181,24 @@ def _one_pass(
 
 
 def _reduce(block: Block, margin: FloatArray, settings: ValueSettings, peers: Frontier) -> _Reduced:
-    terms = settings.terms
-    alive = alive_value(block.rate, block.dropout, terms)
+    terms, which = settings.terms, block.purchases.which
     future = simulate_value(block, margin, terms)
     silent = p_silent(block, terms.churn_horizon)
     tail = (1.0 - settings.interval) / 2
     low, high = np.quantile(future.value, [tail, 1.0 - tail], axis=1)
+    gaps = peers.mean_gaps(block, margin[:, 0], terms)
     columns = {
-        "p_alive": block.p_alive.mean(axis=1),
-        "churn_probability": silent.mean(axis=1),
+        "p_alive": block.alive_share.mean(axis=1)[which],
+        "churn_probability": silent.mean(axis=1)[which],
         "expected_purchases": expected_orders(block, terms),
-        "actual_value": expected_value(block, alive, margin, terms),
+        "actual_value": expected_values(block, margin, [terms])[:, 0],
         "actual_value_low": low,
         "actual_value_high": high,
         "structural_alive": block.structurally_alive.astype(np.float64),
+        "gap": gaps[peers.quantile][0],
     }
-    contribution = alive.contribution(margin, block.mean_spend, terms)
-    proven = ~block.structurally_alive
-    for quantile in peers.levels:
-        gap = block.p_alive * peers.gap(quantile, block.cohort, margin[:, 0], contribution)
-        columns[f"room_{quantile}"] = proven * (gap @ peers.attainable) / block.shape[1]
-        if quantile == peers.quantile:
-            columns["gap"] = gap.mean(axis=1)
-    churned = simulate_silence(block, silent)
-    return _Reduced(columns, future.value.sum(axis=0), future.orders.sum(axis=0), churned.sum(axis=0))
+    columns |= {f"room_{quantile}": ~block.structurally_alive * room for quantile, (_, room) in gaps.items()}
+    return _Reduced(columns, future.value.sum(axis=0), future.orders.sum(axis=0), simulate_silence(block, silent))
 
 
 def _settled(

@@ -56,6 +56,10 @@ class Histories:
     def __len__(self) -> int:
         return len(self.x)
 
+    def take(self, rows: IntArray) -> "Histories":
+        """Some of the customers."""
+        return Histories(**{name: values[rows] for name, values in vars(self).items()})
+
     def first_ids(self, rows: IntArray) -> str:
         """The first five ids of some rows, for messages."""
         return ", ".join(str(i) for i in self.ids[rows[:5]]) + (", ..." if len(rows) > 5 else "")

@@ -12,11 +12,11 @@ import numpy as np
 from scipy.special import betaincinv
 
 from kundenwert.names import PotentialBasis
-from kundenwert.value.actual import alive_value
-from kundenwert.value.block import SMALLEST_RATE
+from kundenwert.value.actual import living_value
+from kundenwert.value.block import SMALLEST_RATE, Block
 from kundenwert.value.counters import FloatArray, Purpose, generator, text_keys
 from kundenwert.value.individuals import Population, Progress, ordered_map, thread_count
-from kundenwert.value.settings import ValueSettings
+from kundenwert.value.settings import Terms, ValueSettings
 from kundenwert.value.variates import IntArray, Rows
 
 SENSITIVITY = (0.7, 0.8, 0.9)
@@ -76,15 +76,34 @@ class Frontier:
         found = (1.0 - share) * levels[lower] + share * levels[upper]
         return np.asarray(found if len(distinct) == 1 else found[owner])
 
-    def gap(self, quantile: float, cohort: int, margin: FloatArray, contribution: FloatArray) -> FloatArray:
-        """(row, draw) money by which a living customer falls short of the frontier, at least 0.
+    def mean_gaps(self, block: Block, margin: FloatArray, terms: Terms) -> dict[float, tuple[FloatArray, FloatArray]]:
+        """What customers fall short of the frontier by, in money, and the attainable part of it, by quantile.
 
         Parameters
         ----------
         margin : (row,).
-        contribution : (row, draw) of the living customer.
+
+        Returns
+        -------
+        quantile -> (row,) gap, (row,) room; averaged over draws, each weighted by the chance of being alive.
         """
-        return np.asarray(np.maximum(self.level(quantile, cohort, margin) - contribution, 0.0))
+        from kundenwert.value.kernels.worth import mean_gaps
+
+        gaps, rooms = np.empty((len(self.levels), len(block.rows))), np.empty((len(self.levels), len(block.rows)))
+        mean_gaps(
+            block.purchases.which,
+            block.alive_share,
+            block.rate,
+            block.dropout,
+            block.mean_spend,
+            np.ascontiguousarray(margin),
+            terms.array,
+            np.array([self.level(quantile, block.cohort, margin) for quantile in self.levels]),
+            self.attainable,
+            gaps,
+            rooms,
+        )
+        return {quantile: (gap, room) for quantile, gap, room in zip(self.levels, gaps, rooms, strict=True)}
 
     def __repr__(self) -> str:
         return (
@@ -209,8 +228,7 @@ def _cohort_levels(
         dropout = rows.betas(Purpose.FRONTIER_DROPOUT, first_shape, second_shape, each)
         nu = rows.gammas(Purpose.FRONTIER_SPEND, of(spend_shape), of(spend_rate), each)
         mean_spend = theta["p"][draws, None] / np.maximum(nu, SMALLEST_RATE)
-        alive = alive_value(rate, dropout, settings.terms)
         for position, margin in enumerate(margins):
-            value = alive.contribution(np.asarray(margin), mean_spend, settings.terms)
+            value = living_value(rate, dropout, mean_spend, margin, settings.terms)
             found[:, position, draws] = np.quantile(value, quantiles, axis=1)
     return found

@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from kundenwert.errors import UsageError
 from kundenwert.units import Currency, DiscountRate, Horizon, TimeUnit, rate_per_unit
-from kundenwert.value.counters import check_seed
+from kundenwert.value.counters import FloatArray, check_seed
 
 FRONTIER_LIMIT = 0.9
 COSTS_WITHOUT_MARGIN = (
@@ -34,6 +36,11 @@ class Terms:
     cost_per_order: float
     cost_active: float
     cost_on_file: float
+
+    @property
+    def array(self) -> FloatArray:
+        """(4,) horizon, discount, costs of an order and of being alive: what compiled code reads."""
+        return np.array([self.horizon, self.discount, self.cost_per_order, self.cost_active])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kundenwert.units import DiscountRate, Horizon
-from kundenwert.value.actual import alive_value, expected_value
+from kundenwert.value.actual import expected_values
 from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import histories, population, stream
@@ -67,9 +67,11 @@ def change_settings(value: Value, posterior: "Posterior", summary: "CustomerSumm
     if settings.value_basis == "contribution":
         changes += [_Change(settings.terms, step) for step in (-MARGIN_STEP, MARGIN_STEP)]
 
+    steps = np.array([change.margin_step for change in changes])
+
     def reduce(block: Block) -> FloatArray:
-        margin = value.margin[block.rows, None]
-        return np.array([np.nansum(_expected(block, margin, change)) for change in changes])
+        margin = value.margin[block.rows, None] + steps
+        return np.asarray(np.nansum(expected_values(block, margin, [change.terms for change in changes]), axis=0))
 
     people = population(posterior, min(DRAWS, settings.draws), settings.seed)
     totals = np.sum([found for _, _, found in stream(people, histories(posterior, summary), reduce)], axis=0)
@@ -85,8 +87,3 @@ def change_settings(value: Value, posterior: "Posterior", summary: "CustomerSumm
         WhatIf(key, low_setting, low, high_setting, high)
         for (key, low_setting, high_setting), (low, high) in zip(named, pairs, strict=False)
     )
-
-
-def _expected(block: Block, margin: FloatArray, change: _Change) -> FloatArray:
-    alive = alive_value(block.rate, block.dropout, change.terms)
-    return expected_value(block, alive, margin + change.margin_step, change.terms)

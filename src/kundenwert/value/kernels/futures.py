@@ -6,20 +6,9 @@ from numba import njit
 from kundenwert.families.kernels.scalar import exp, log
 from kundenwert.value.kernels.draws import begin, gammas
 from kundenwert.value.kernels.words import Array, WordArray, fill, unit
+from kundenwert.value.kernels.worth import annuity, numbers
 
 _BOOKED = 2048  # orders at once: what is known of them stays in the processor's cache, and memory is bounded
-_SERIES = 0.5
-
-
-@njit(inline="always")
-def _annuity(rate: float, time: float) -> float:
-    """`(1 - exp(-rate time)) / rate` for rate and time >= 0, with the digits that the difference would lose."""
-    u = rate * time
-    v = u if u < _SERIES else _SERIES
-    p = 1.0 - v / 14.0
-    for k in (13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0):
-        p = 1.0 - v / k * p
-    return time * (p if u < _SERIES else (1.0 - exp(-u)) / u)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -72,6 +61,7 @@ def simulate(
     seed: np.uint64,
     keys: WordArray,
     purposes: WordArray,
+    which: np.ndarray,
     p_alive: Array,
     rate: Array,
     dropout: Array,
@@ -92,7 +82,8 @@ def simulate(
     ----------
     keys : (row,) of the streams.
     purposes : (3,) of the streams: lives, times of orders, amounts.
-    p_alive, rate, dropout, spend_rate : (row, draw), of the living customer.
+    which, p_alive : (row,), (history, draw); the history of each row, and the chance that goes with it.
+    rate, dropout, spend_rate : (row, draw), of the living customer.
     shape : (draw,) Gamma-Gamma's p.
     margin : (row,).
     terms : horizon, discount, cost of an order, cost per time unit alive.
@@ -100,7 +91,7 @@ def simulate(
     value, orders : (row, draw), the results.
     """
     n = len(shape)
-    horizon, discount, cost_per_order, cost_active = terms[0], terms[1], terms[2], terms[3]
+    horizon, discount, cost_per_order, cost_active = numbers(terms)
     life, arrivals, amounts = np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64)
     words = np.empty(max(n, _BOOKED) + 1, np.uint64)
     waits, times, owner = np.empty(_BOOKED), np.empty(_BOOKED), np.empty(_BOOKED, np.uint32)
@@ -110,7 +101,7 @@ def simulate(
         begin(life, seed, keys[row], purposes[0])
         begin(arrivals, seed, keys[row], purposes[1])
         begin(amounts, seed, keys[row], purposes[2])
-        most = _lives(life, p_alive[row], rate[row], dropout[row], horizon, ends, words)
+        most = _lives(life, p_alive[which[row]], rate[row], dropout[row], horizon, ends, words)
         if most > limit:
             return most
         spent[:], placed[:], orders[row] = 0.0, 0.0, 0.0
@@ -140,6 +131,6 @@ def simulate(
                         held = 0
         _book(amounts, owner[:held], times[:held], shape, discount, sums, scratch)
         for i in range(n):
-            active = cost_active * _annuity(discount, min(max(ends[i], 0.0), horizon))
+            active = cost_active * annuity(discount, min(max(ends[i], 0.0), horizon))
             value[row, i] = margin[row] * spent[i] / spend_rate[row, i] - cost_per_order * placed[i] - active
     return 0.0
