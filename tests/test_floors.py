@@ -15,6 +15,7 @@ FLOORS = [
         "names",
         "units",
         "streams",
+        "threads",
         "spec",
         "spec_tables",
         "spec_values",

@@ -6,8 +6,9 @@ import pytest
 
 from kundenwert.errors import RunError, UsageError
 from kundenwert.families import get_family
+from kundenwert.threads import thread_count
 from kundenwert.value.counters import Purpose, text_keys
-from kundenwert.value.individuals import histories, population, stream, thread_count
+from kundenwert.value.individuals import histories, population, stream
 from kundenwert.value.variates import Rows
 from value_world import BG, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
 

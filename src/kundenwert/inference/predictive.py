@@ -7,16 +7,19 @@ Predictive checks.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
+from kundenwert.families.arithmetic import group_rows
 from kundenwert.families.identity import annuity
 from kundenwert.families.protocol import PurchaseFamily
 from kundenwert.families.simulation import purchase_times
 from kundenwert.streams import DEFAULT_SEED, stream_seed
+from kundenwert.threads import ordered_map, thread_count
 
 if TYPE_CHECKING:
     from kundenwert.customers.holdout import Holdout
@@ -124,6 +127,7 @@ def track(
     unit_days = summary.time_unit.days
     base = _Base(
         family=_purchase_family(posterior),
+        cohort=posterior.cohort_codes(table["cohort"]),
         x=table["frequency"].to_numpy(dtype=float),
         t_x=table["recency"].to_numpy(dtype=float),
         T=table["T"].to_numpy(dtype=float),
@@ -131,18 +135,22 @@ def track(
         span=holdout.days / unit_days,
     )
     theta = posterior.thinned(replicates)
-    codes = posterior.cohort_codes(table["cohort"])
     # A base whose customers all came on the last day has seen less than a week: that week is there, and empty.
     weeks = max(1, int(np.ceil(base.T.max() * unit_days / 7)))
     calendar = _Calendar(first=1 - weeks, last=holdout.days // 7)
-    rng = np.random.Generator(np.random.Philox(stream_seed(seed, "tracking")))
-    drawn = []
+
+    def replicate(s: int) -> tuple[_Replicate, _Means]:
+        rng = np.random.Generator(np.random.Philox(stream_seed(seed, "tracking", str(s))))
+        return _replicate(base, {name: theta[name][s] for name in base.family.parameters}, calendar, rng)
+
+    drawn, count = [], len(theta["r"])
     expected, silent = np.zeros(len(table)), np.zeros(len(table))
-    for s in range(len(theta["r"])):
-        of = {name: theta[name][s, codes] for name in base.family.parameters}
-        drawn.append(_replicate(base, of, calendar, rng, expected, silent))
+    for s, (one, means) in ordered_map(replicate, range(count), thread_count(None)):
+        drawn.append(one)
+        expected += means.expected
+        silent += means.silent
         if progress is not None:
-            progress("replicate", (s + 1) / len(theta["r"]))
+            progress("replicate", (s + 1) / count)
     cut = np.datetime64(summary.observation_end, "D")
     days = holdout.daily["day"].to_numpy().astype("datetime64[D]") - cut
     observed = np.repeat(days.astype(np.int64), holdout.daily["purchases"].to_numpy(dtype=np.int64))
@@ -168,17 +176,23 @@ class _Base:
     """The customers as arrays; `span` is the length of the holdout in time units."""
 
     family: PurchaseFamily
+    cohort: np.ndarray
     x: np.ndarray
     t_x: np.ndarray
     T: np.ndarray
     unit_days: float
     span: float
 
-    @property
+    @cached_property
+    def histories(self) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Distinct cohort, x, t_x and T, and which of them each customer has: many share a history."""
+        return group_rows(self.cohort, self.x, self.t_x, self.T)
+
+    @cached_property
     def group(self) -> np.ndarray:
         return np.asarray(np.minimum(self.x, FREQUENCY_GROUPS - 1), dtype=np.int64)
 
-    @property
+    @cached_property
     def recency_bin(self) -> np.ndarray:
         weeks = (self.T - self.t_x) * self.unit_days / 7
         return np.asarray(np.digitize(weeks, RECENCY_EDGES_WEEKS[1:-1]))
@@ -195,38 +209,47 @@ class _Replicate:
     by_recency: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Means:
+    """Given one parameter draw, (customer,): expected purchases in the holdout, and the probability of none."""
+
+    expected: np.ndarray | float
+    silent: np.ndarray | float
+
+
 def _replicate(
-    base: _Base,
-    theta: dict[str, np.ndarray],
-    calendar: _Calendar,
-    rng: np.random.Generator,
-    expected: np.ndarray,
-    silent: np.ndarray,
-) -> _Replicate:
-    """Draws one data set, and adds to the customers' running sums `expected` and `silent`."""
+    base: _Base, theta: dict[str, np.ndarray], calendar: _Calendar, rng: np.random.Generator
+) -> tuple[_Replicate, _Means]:
+    """Draws one data set from one parameter draw, name -> (cohort,)."""
     customers = base.x.size
-    who, when = base.family.simulate_times(theta, base.T, rng)
+    who, when = base.family.simulate_times({name: v[base.cohort] for name, v in theta.items()}, base.T, rng)
     weekly = calendar.histogram((when - base.T[who]) * base.unit_days)
     frequencies = _group_counts(np.bincount(who, minlength=customers))
     bought = np.zeros(customers, dtype=np.int64)
+    means = _Means(0.0, 0.0)
     if base.span > 0:
-        individual = base.family.individual(theta, base.x, base.t_x, base.T)
-        rate = rng.standard_gamma(individual.rate_shape) / individual.rate_alive
-        dropout = rng.beta(*individual.dropout_alive)
-        alive = rng.random(customers) < individual.p_alive
+        (cohort, *history), which = base.histories
+        of = {name: v[cohort] for name, v in theta.items()}
+        individual = base.family.individual(of, *history)
+        rate = rng.standard_gamma(individual.rate_shape[which]) / individual.rate_alive[which]
+        dropout = rng.beta(*(shape[which] for shape in individual.dropout_alive))
+        p_alive = individual.p_alive[which]
+        alive = rng.random(customers) < p_alive
         who, when = purchase_times(np.where(alive, rate, 0.0), dropout, base.span, rng)
         weekly = weekly + calendar.histogram(when * base.unit_days)
         bought = np.bincount(who, minlength=customers)
         # The mean given rate and dropout, weighted by the chance of being alive, is far less noisy than the count.
-        expected += individual.p_alive * rate * annuity(rate * dropout, base.span)
-        silent += base.family.p_no_purchase(theta, base.x, base.t_x, base.T, base.span)
-    return _Replicate(
+        expected = p_alive * rate * annuity(rate * dropout, base.span)
+        x, t_x, T = history
+        means = _Means(expected, base.family.p_no_purchase(of, x, t_x, T, base.span)[which])
+    replicate = _Replicate(
         weekly=weekly,
         frequencies=frequencies,
         total=int(bought.sum()),
         by_group=_mean_by(bought, base.group, FREQUENCY_GROUPS),
         by_recency=_mean_by(bought, base.recency_bin, RECENCY_BINS),
     )
+    return replicate, means
 
 
 def _group_counts(frequency: np.ndarray) -> np.ndarray:

@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.errors import UsageError
+from kundenwert.threads import ordered_map, thread_count
 from kundenwert.units import Horizon
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import (
     Population,
     cohort_blocks,
     histories,
-    ordered_map,
     population,
-    thread_count,
 )
 from kundenwert.value.variates import IntArray
 

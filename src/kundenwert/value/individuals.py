@@ -4,10 +4,7 @@ Rate and dropout are always those of the living customer and weighted by `p_aliv
 closed form takes most of the Monte Carlo noise out of labels. Nothing here knows what the draws are for; reducers do.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +14,7 @@ import numpy.typing as npt
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
 from kundenwert.families.protocol import PurchaseFamily, SpendFamily
+from kundenwert.threads import ordered_map, thread_count
 from kundenwert.value.block import Block, Shared
 from kundenwert.value.counters import FloatArray, KeyArray, check_seed, text_keys
 from kundenwert.value.variates import IntArray
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 BLOCK = 64  # customers; 64 x 1000 draws is half a megabyte an array, which stays in the processor's cache
-THREADS_LIMIT = 8
 
 
 @dataclass(frozen=True)
@@ -135,35 +132,6 @@ def histories(posterior: "Posterior", summary: "CustomerSummary") -> Histories:
         # The mean of no orders is never read: whatever a summary holds there, nothing was spent.
         spend=np.where(n > 0, n * column("monetary_value"), 0.0),
     )
-
-
-def thread_count(threads: int | None) -> int:
-    """How many threads a pass uses: what was asked for, or what the machine has, at most eight."""
-    if threads is None:
-        return max(1, min(os.cpu_count() or 1, THREADS_LIMIT))
-    if threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads!r}.")
-    return threads
-
-
-def ordered_map[Item, Result](
-    work: Callable[[Item], Result], items: Sequence[Item], threads: int
-) -> Iterator[tuple[Item, Result]]:
-    """Maps over threads, yields in the order of the items, and keeps few results in flight."""
-    if threads == 1:
-        for item in items:
-            yield item, work(item)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[tuple[Item, Future[Result]]] = deque()
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > 4 * threads:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
 
 
 def stream[Result](

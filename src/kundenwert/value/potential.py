@@ -12,10 +12,11 @@ import numpy as np
 from scipy.special import betaincinv
 
 from kundenwert.names import PotentialBasis
+from kundenwert.threads import ordered_map, thread_count
 from kundenwert.value.actual import living_value
 from kundenwert.value.block import SMALLEST_RATE, Block
 from kundenwert.value.counters import FloatArray, Purpose, generator, text_keys
-from kundenwert.value.individuals import Population, Progress, ordered_map, thread_count
+from kundenwert.value.individuals import Population, Progress
 from kundenwert.value.settings import Terms, ValueSettings
 from kundenwert.value.variates import IntArray, Rows
 
