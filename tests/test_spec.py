@@ -164,7 +164,11 @@ frontier = 0.95
         ({"inference": {"engine": "nut"}}, "inference.engine: 'nut' is not known. Did you mean 'nuts'?"),
         (
             {"inference": {"engine": "importance"}},
-            "inference.engine: engine 'importance' is not available in this version; use 'auto' or 'nuts'.",
+            "inference.engine: 'importance' fits cohorts one by one, and cohorts.pooling = 'partial' joins them.",
+        ),
+        (
+            {"inference": {"engine": "gibbs"}, "cohorts": {"pooling": "none"}},
+            "inference.engine: 'gibbs' samples what cohorts have in common, and cohorts.pooling = 'none' leaves",
         ),
         ({"data": {"source": "a", "currency": "Euro"}}, "data.currency: currency 'Euro' is not a three-letter"),
         ({"data": {"source": ""}}, "data.source: empty text says nothing."),

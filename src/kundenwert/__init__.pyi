@@ -12,6 +12,8 @@ from .inference.checks import check
 from .inference.engines import Nuts
 from .inference.findings import Checks
 from .inference.fitting import build_model, fit
+from .inference.gibbs import Gibbs
+from .inference.importance import Importance
 from .inference.point_estimates import maximum_likelihood
 from .inference.posterior import Posterior, load_posterior
 from .inference.predictive import Tracking, posterior_predictive, prior_predictive, track
@@ -45,6 +47,8 @@ __all__ = [
     "Holdout",
     "fit",
     "build_model",
+    "Gibbs",
+    "Importance",
     "Nuts",
     "Posterior",
     "load_posterior",

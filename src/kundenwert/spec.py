@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import PrivateAttr, ValidationError, field_validator
 
 from kundenwert.errors import SpecError
-from kundenwert.names import Pooling
+from kundenwert.names import EngineName, Pooling
 from kundenwert.spec_tables import (
     BudgetSpec,
     ChurnSpec,
@@ -173,7 +173,8 @@ class ModelSpec(Table):
 
 def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
     """Keys that contradict each other, read from the raw tables: no other mistake may hide them."""
-    tables = {name: table if isinstance(table := mapping.get(name), Mapping) else {} for name in ("value", "inference")}
+    names = ("value", "inference", "cohorts")
+    tables = {name: table if isinstance(table := mapping.get(name), Mapping) else {} for name in names}
     found = []
     wanted = tables["value"].get("draws")
     computed = tables["inference"].get("draws", InferenceSpec.model_fields["draws"].default)
@@ -181,6 +182,18 @@ def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
         found.append(
             f"value.draws: {wanted} parameter draws cannot be taken from inference.draws = {computed}. "
             "Lower the first or raise the second."
+        )
+    engine = tables["inference"].get("engine")
+    pooling = tables["cohorts"].get("pooling", CohortSpec.model_fields["pooling"].default)
+    if (engine, pooling) == (EngineName.IMPORTANCE, Pooling.PARTIAL):
+        found.append(
+            "inference.engine: 'importance' fits cohorts one by one, and cohorts.pooling = 'partial' joins them. "
+            "Write 'auto' or 'gibbs', or another pooling."
+        )
+    if engine == EngineName.GIBBS and pooling in (Pooling.NONE, Pooling.COMPLETE):
+        found.append(
+            f"inference.engine: 'gibbs' samples what cohorts have in common, and cohorts.pooling = '{pooling}' leaves "
+            "nothing of it. Write 'auto' or 'importance', or cohorts.pooling = 'partial'."
         )
     if "margin" not in tables["value"]:
         found += [

@@ -20,7 +20,6 @@ from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import Horizon, TimeUnit
 
 PURCHASE_FAMILY_NAMES = (FamilyName.BGNBD, FamilyName.MBGNBD)
-ENGINES_OF_THIS_VERSION = (EngineName.AUTO, EngineName.NUTS)
 MAX_FRONTIER = 0.9
 MIN_DRAWS = 16  # four chains, four draws each: below that nothing can be said about convergence
 
@@ -113,14 +112,6 @@ class InferenceSpec(Table):
                 f"{draws} draws over all chains are too few to judge. Write {MIN_DRAWS} at least, 1000 or more for use."
             )
         return draws
-
-    @field_validator("engine")
-    @classmethod
-    def _available(cls, engine: EngineName) -> EngineName:
-        if engine not in ENGINES_OF_THIS_VERSION:
-            usable = " or ".join(f"'{e}'" for e in ENGINES_OF_THIS_VERSION)
-            raise ValueError(f"engine '{engine}' is not available in this version; use {usable}.")
-        return engine
 
 
 class ValueSpec(Table):

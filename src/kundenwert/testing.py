@@ -13,9 +13,10 @@ from kundenwert.customers.summary import summarize
 from kundenwert.families.identity import annuity
 from kundenwert.families.protocol import Family, PurchaseFamily, SpendFamily
 from kundenwert.inference.compression import Problem, compress
-from kundenwert.inference.engines import Engine, Nuts
+from kundenwert.inference.engines import Nuts
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.priors import resolve_priors
+from kundenwert.inference.protocol import Engine
 from kundenwert.names import Pooling
 from kundenwert.simulate import simulate_customers
 

@@ -134,10 +134,10 @@ def test_a_missing_spec_exits_3(tmp_path: Path) -> None:
     assert outcome.err == "shpo.toml: 1 mistake\n  - there is no such file. Did you mean 'shop.toml'?\n"
 
 
-def test_an_engine_that_is_not_there_yet_exits_3(tmp_path: Path) -> None:
+def test_an_engine_that_does_not_fit_the_pooling_exits_3(tmp_path: Path) -> None:
     outcome = in_shop(tmp_path, "validate", "shop.toml", spec=SPEC + "[inference]\nengine = 'importance'\n")
     assert outcome.code == 3
-    assert "engine 'importance' is not available in this version; use 'auto' or 'nuts'." in outcome.err
+    assert "'importance' fits cohorts one by one, and cohorts.pooling = 'partial' joins them." in outcome.err
 
 
 def test_draws_too_few_to_judge_are_a_mistake_in_the_spec(tmp_path: Path) -> None:

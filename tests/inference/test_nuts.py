@@ -47,7 +47,7 @@ def test_another_seed_gives_other_draws(
 
 
 def test_auto_says_what_it_chose(sample_posterior: kw.Posterior) -> None:
-    assert sample_posterior.engine == "nuts"
+    assert sample_posterior.engine == "importance"
     assert any("auto chose nuts" in choice for choice in sample_posterior.choices)
 
 

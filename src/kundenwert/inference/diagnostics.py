@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_RHAT = 1.01
 MIN_ESS = 400
+MAX_PARETO_K = 0.7
 RUNAWAY_SHARE = 0.05
 LOOSE_SPREAD = 0.8
 RUNAWAY_QUANTILE = 0.975
@@ -54,6 +55,7 @@ def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list
                 ess[where],
             )
         )
+    findings += _weights(posterior, min_ess)
     diverging = [values for name, values in posterior.sample_stats.items() if name.endswith("_diverging")]
     if diverging:
         count, total = int(sum(v.sum() for v in diverging)), int(sum(v.size for v in diverging))
@@ -69,6 +71,35 @@ def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list
             )
         )
     return findings
+
+
+def _weights(posterior: "Posterior", min_ess: float) -> list[Finding]:
+    """The tail of the weights behind draws by importance sampling, and how many independent draws they are worth."""
+    tails = [v for name, v in posterior.sample_stats.items() if name.endswith("_pareto_k")]
+    worth = [v for name, v in posterior.sample_stats.items() if name.endswith("_effective")]
+    if not tails:
+        return []
+    k, effective = max(float(v.max()) for v in tails), min(float(v.min()) for v in worth)
+    return [
+        Finding(
+            "importance weights have a light tail (Pareto k)",
+            Verdict.PASS if k <= MAX_PARETO_K else Verdict.FAIL,
+            f"{max(k, 0.0):.2f}",
+            f"at most {MAX_PARETO_K:g}",
+            "" if k <= MAX_PARETO_K else "The proposal misses a part of the posterior.",
+            "" if k <= MAX_PARETO_K else "Set engine = 'nuts' in [inference].",
+            k,
+        ),
+        Finding(
+            "enough independent draws (ESS)",
+            Verdict.PASS if effective >= min_ess else Verdict.FAIL,
+            f"{effective:,.0f}",
+            f"at least {min_ess:g}",
+            "" if effective >= min_ess else "Few weights carry everything.",
+            "" if effective >= min_ess else "Ask for more draws in [inference], or set engine = 'nuts'.",
+            effective,
+        ),
+    ]
 
 
 def _rhat_and_ess(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, float], dict[str, float]]:

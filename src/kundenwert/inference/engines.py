@@ -1,11 +1,11 @@
-"""How posterior draws are computed: the `Engine` protocol and NUTS by nutpie."""
+"""NUTS by nutpie, and the engines by name."""
 
 import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,22 +14,9 @@ from kundenwert.families.protocol import NormalPrior
 from kundenwert.inference.compression import Fit, Part, Problem, Role
 from kundenwert.inference.graph import fit_data, part_model, stored_names
 from kundenwert.inference.posterior import Posterior
+from kundenwert.inference.protocol import Engine, Progress
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of it that is finished, from 0 to 1."""
-
-
-class Engine(Protocol):
-    """A way to turn a problem into a posterior."""
-
-    @property
-    def name(self) -> str:
-        """What the manifest calls it."""
-
-    def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
-        """Posterior draws of every parameter of every cohort."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +117,20 @@ def _compiled(
 
 
 def get_engine(name: str, draws: int) -> Engine:
-    """The engine of a name; `auto` chooses, and the posterior says what it chose."""
-    if name in (EngineName.AUTO, EngineName.NUTS):
-        return Nuts(draws=draws)
-    if name == EngineName.IMPORTANCE:
-        raise UsageError("engine 'importance' is not available in this version. Use 'auto' or 'nuts'.")
-    raise UsageError(f"engine {name!r} is not known. Use 'auto' or 'nuts', or pass an engine object.")
+    """The engine of a name; `auto` chooses, and the posterior says what it chose and why."""
+    from kundenwert.inference.auto import Auto
+    from kundenwert.inference.gibbs import Gibbs
+    from kundenwert.inference.importance import Importance
+
+    engines: dict[str, Callable[[int], Engine]] = {
+        EngineName.AUTO: Auto,
+        EngineName.NUTS: Nuts,
+        EngineName.IMPORTANCE: Importance,
+        EngineName.GIBBS: Gibbs,
+    }
+    if name not in engines:
+        raise UsageError(f"engine {name!r} is not known. Use {', '.join(engines)}, or pass an engine object.")
+    return engines[name](draws)
 
 
 def _chain_progress(part: Part, index: int, progress: Progress | None) -> Callable[[list[Any]], None] | None:

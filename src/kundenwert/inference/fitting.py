@@ -1,7 +1,6 @@
 """`fit`: a customer summary in, a posterior out; and `build_model`, the graph for a user to extend."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kundenwert.customers import CustomerSummary, as_summary
@@ -9,10 +8,11 @@ from kundenwert.errors import UsageError
 from kundenwert.families import get_family
 from kundenwert.families.protocol import NormalPrior, PurchaseFamily, SpendFamily
 from kundenwert.inference.compression import Problem, compress
-from kundenwert.inference.engines import Engine, get_engine
+from kundenwert.inference.engines import get_engine
 from kundenwert.inference.graph import problem_model
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.priors import resolve_priors
+from kundenwert.inference.protocol import Engine
 from kundenwert.names import EngineName, FamilyName, Pooling
 from kundenwert.streams import DEFAULT_SEED
 
@@ -43,7 +43,9 @@ def fit(
     summary : a `CustomerSummary`, or a frame with `frequency, recency, T, monetary_value` and then `time_unit`.
     purchase, spend : family names, `bgnbd` or `mbgnbd` and `gamma_gamma`.
     pooling : `none` fits every cohort alone, `complete` all customers as one, `partial` lets cohorts share strength.
-    engine : `auto`, `nuts`, or an engine object (its own draws then count): `Nuts(chains=4, tune=1000)`.
+    engine : `auto`, `importance` (no hierarchy), `gibbs` (partial pooling), `nuts`, or an engine object, whose own
+        draws then count: `Nuts(chains=4, tune=1000)`. `auto` takes the fast one that fits where its checks pass and
+        NUTS where they do not; `Posterior.choices` says what and why.
     draws : draws over all chains.
     seed : of every random number; a cohort's stream is keyed by its name.
     purchase_priors, spend_priors : coordinate -> prior in place of a default one.
@@ -76,11 +78,7 @@ def fit(
         time_unit=time_unit,
     )
     chosen = get_engine(engine, draws) if isinstance(engine, str) else engine
-    posterior = chosen.sample(problem, seed, progress)
-    if engine == EngineName.AUTO:
-        note = f"engine auto chose {chosen.name}: the only engine of this version"
-        posterior = replace(posterior, choices=(*posterior.choices, note))
-    return posterior
+    return chosen.sample(problem, seed, progress)
 
 
 def build_model(

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kundenwert.errors import NumericalError, UsageError
+from kundenwert.errors import UsageError
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.inference.compression import Part, Problem
 from kundenwert.inference.density import Density
 from kundenwert.inference.hierarchy import Sampler, State
 from kundenwert.inference.importance import fit_density
 from kundenwert.inference.posterior import Posterior
-from kundenwert.inference.progress import Progress
+from kundenwert.inference.protocol import Progress, RefusedError
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
+CHAINS = 16
 WARM_UP = 150
 LEARN_AFTER = (25, 55, 90)
 WANTED_ACCEPTANCE = 0.35
 LONGEST_THIN = 40  # sweeps a draw
+LEAST_ACCEPTED = 0.05
 AIMED_TIME, LONGEST_TIME = 1.7, 3.0  # autocorrelation of draws: aimed at, and such that chains are run again
 
 
@@ -33,17 +35,17 @@ class Gibbs:
     Parameters
     ----------
     draws : draws over all chains together.
-    chains : independent chains; they cost little more than one, for they are evaluated side by side.
+    chains : independent chains, evaluated side by side; None takes 16, or fewer where draws are few.
     """
 
     draws: int = 4000
-    chains: int = 16
+    chains: int | None = None
 
     def __post_init__(self) -> None:
-        if self.chains < 2:
+        if self.chains is not None and self.chains < 2:
             raise UsageError(f"{self.chains} chain cannot show that chains agree. Take at least 2, better 16.")
-        if self.draws < self.chains * 4:
-            raise UsageError(f"{self.draws} draws over {self.chains} chains are too few to judge. Take 1000 or more.")
+        if self.draws < (self.chains or 2) * 4:
+            raise UsageError(f"{self.draws} draws over {self.chains or 2} chains are too few to judge. Take 1000.")
 
     @property
     def name(self) -> str:
@@ -65,13 +67,13 @@ class Gibbs:
     ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """One family: parameters as (chain, draw, cohort), `mu_*` and `sd_*` as (chain, draw), and figures by fit.
 
-        The figures are `acceptance` of the cohorts' moves (the least over cohorts), `joint_acceptance` of the second
-        move, and `thin`, sweeps a draw.
+        The figures are `acceptance_cohort` of the cohorts' own moves (the least over cohorts), `acceptance_joint` of
+        the move of all together, and `thin`, sweeps a draw.
 
         Raises
         ------
         UsageError : the part is not hierarchical, or the family brings no compiled code.
-        NumericalError : no starting point with a finite density was found.
+        RefusedError : moves are hardly ever accepted, or chains do not mix; `auto` then takes NUTS.
         """
         if not part.hierarchical:
             raise UsageError("engine 'gibbs' samples hierarchies. Without pooling = 'partial' take 'auto'.")
@@ -79,16 +81,28 @@ class Gibbs:
         density = fit_density(part, fit)
         rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))
         sampler = Sampler.prepared(density, part, rng)
-        state = sampler.start(self.chains)
+        chains = self.chains or min(CHAINS, self.draws // 4)
+        state = sampler.start(chains)
         if not np.isfinite(state.log_likelihood).all():
-            raise NumericalError(f"the {part.role} model has no finite density near its mode. Use engine = 'nuts'.")
+            raise RefusedError(f"Gibbs sampling of the {part.role} model: no finite density near the modes")
         state, sampler, step, thin = _warmed_up(state, sampler)
-        wanted = math.ceil(self.draws / self.chains)
+        wanted = math.ceil(self.draws / chains)
         while True:
             run = _run(state, sampler, step, wanted, thin, part.role, progress)
             time = correlation_time(run.hyper)
-            if time <= LONGEST_TIME or thin == LONGEST_THIN:
+            accepted = float(run.figures["acceptance_cohort"][0])
+            if accepted < LEAST_ACCEPTED:
+                raise RefusedError(
+                    f"Gibbs sampling of the {part.role} model: a cohort accepts {accepted:.3f} of its moves, less than "
+                    f"{LEAST_ACCEPTED:g}"
+                )
+            if time <= LONGEST_TIME:
                 return _named(part, density, run.kept), run.figures
+            if thin == LONGEST_THIN:
+                raise RefusedError(
+                    f"Gibbs sampling of the {part.role} model: draws {thin} sweeps apart still hang together over "
+                    f"{time:.1f} draws, more than {LONGEST_TIME:g}"
+                )
             # Draws still hang together: what they have taught is kept, they themselves are not.
             thin = min(LONGEST_THIN, math.ceil(thin * time / 2.0))
             state, sampler = run.kept[-1], sampler.learned(run.hyper)
@@ -134,8 +148,8 @@ def _run(
         if progress is not None:
             progress(f"fit {role}", (sweep + 1) / (draws * thin))
     figures = {
-        "acceptance": np.array([accepted.min() / (draws * thin)]),
-        "joint_acceptance": np.array([joint / (draws * thin)]),
+        "acceptance_cohort": np.array([accepted.min() / (draws * thin)]),
+        "acceptance_joint": np.array([joint / (draws * thin)]),
         "thin": np.array([float(thin)]),
     }
     return _Run(kept, figures)

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from kundenwert.errors import NumericalError, UsageError
+from kundenwert.errors import UsageError
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import Compiles
 from kundenwert.inference.compression import Fit, Part, Problem
 from kundenwert.inference.density import Density, Modes, modes
+from kundenwert.inference.diagnostics import MAX_PARETO_K
 from kundenwert.inference.posterior import Posterior
-from kundenwert.inference.progress import Progress
 from kundenwert.inference.proposals import Proposal, mixture_log_density, smoothed
-from kundenwert.inference.surrogate import surrogate
+from kundenwert.inference.protocol import Progress, RefusedError
+from kundenwert.inference.surrogate import quartic
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
@@ -63,11 +64,11 @@ class Importance:
     """
 
     draws: int = 4000
-    max_pareto_k: float = 0.7
+    max_pareto_k: float = MAX_PARETO_K
     surrogate: bool = True
 
     def __post_init__(self) -> None:
-        if self.draws < 100:
+        if self.draws < 16:
             raise UsageError(f"{self.draws} draws are too few to describe a posterior. Take 1000 or more.")
 
     @property
@@ -76,7 +77,7 @@ class Importance:
         return EngineName.IMPORTANCE.value
 
     def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
-        """Draws of every cohort; a `NumericalError` where the weights cannot be trusted."""
+        """Draws of every cohort; a `RefusedError` where the weights cannot be trusted."""
         names: dict[str, FloatArray] = {}
         stats: dict[str, FloatArray] = {}
         for part in problem.parts:
@@ -93,7 +94,7 @@ class Importance:
         Raises
         ------
         UsageError : the part is hierarchical, or the family brings no compiled code.
-        NumericalError : a fit whose weights cannot be trusted; `auto` then takes NUTS.
+        RefusedError : a fit whose weights cannot be trusted; `auto` then takes NUTS.
         """
         if part.hierarchical:
             raise UsageError(
@@ -118,16 +119,16 @@ class Importance:
         return {name: np.stack(values, axis=-1)[None] for name, values in draws.items()}, figures
 
     def _judge(self, part: Part, fit: Fit, sampled: Sampled) -> None:
-        where = f"{part.role} model, cohort {fit.label}"
+        where = f"importance sampling of the {part.role} model, cohort {fit.label}"
         if not sampled.pareto_k <= self.max_pareto_k:
-            raise NumericalError(
-                f"importance sampling of the {where}: the tail of the weights has Pareto k = {sampled.pareto_k:.2f}, "
-                f"more than {self.max_pareto_k:g}. Use engine = 'nuts', or 'auto', which takes it by itself."
+            raise RefusedError(
+                f"{where}: the largest weights have a tail of Pareto k = {sampled.pareto_k:.2f}, more than "
+                f"{self.max_pareto_k:g}"
             )
         if not sampled.effective >= self.draws / 2:
-            raise NumericalError(
-                f"importance sampling of the {where}: {sampled.evaluations:,} evaluations were worth "
-                f"{sampled.effective:,.0f} draws, {self.draws:,} were asked for. Use engine = 'nuts' or 'auto'."
+            raise RefusedError(
+                f"{where}: {sampled.evaluations:,} points are worth {sampled.effective:,.0f} draws, {self.draws:,} "
+                "were asked for"
             )
 
 
@@ -151,7 +152,7 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     near, wide = _around(peak, density)
     reach = 12.0 * np.sqrt(np.diag(near.factor @ near.factor.T))
     density = density.prepared(peak.u - reach, peak.u + reach)
-    stand_in = surrogate(density, peak, rng) if allow_surrogate else None
+    stand_in = quartic(density, peak, rng) if allow_surrogate else None
     target = stand_in or density
 
     proposals, counts, points, values = [], [], [], []

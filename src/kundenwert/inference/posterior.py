@@ -48,7 +48,8 @@ class Posterior:
     draws : `r, alpha, a, b, p, q, v`, each (chain, draw, cohort); rates per `time_unit`, `v` in `currency`.
     cohorts : labels, in the order of the last axis.
     hyper : `mu_*` and `sd_*`, each (chain, draw); empty unless pooling is partial.
-    sample_stats : `purchase_diverging`, `spend_n_steps` and the like, (chain, draw, fit).
+    sample_stats : the engine's own figures, by role: `purchase_diverging` and `spend_n_steps` of NUTS, (chain, draw,
+        fit); `purchase_pareto_k`, `spend_effective` and the like of the others, (fit,).
     prior : draws from the prior: parameters (draw,), hyperparameters (draw,).
     scales : what coordinates are relative to, by role; used to draw a cohort that the fit has not seen.
     choices : automatic choices, in words, for the manifest.
@@ -175,7 +176,8 @@ class Posterior:
         posterior |= {name: (dims[:2], values) for name, values in self.hyper.items()}
         chains, draws, _ = next(iter(self.draws.values())).shape
         axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
-        stats = {name: (("chain", "draw", "fit"), values) for name, values in self.sample_stats.items()}
+        by_draw = ("chain", "draw", "fit")
+        stats = {name: (by_draw[3 - np.ndim(values) :], values) for name, values in self.sample_stats.items()}
         prior = {name: (("prior_draw",), values) for name, values in self.prior.items()}
         tree = xr.DataTree.from_dict(
             {

@@ -59,7 +59,7 @@ class Surrogate:
         return np.asarray(self.whiten @ (u[0] - self.centre[:, None]))
 
 
-def surrogate(density: Density, peak: Modes, rng: np.random.Generator) -> Surrogate | None:
+def quartic(density: Density, peak: Modes, rng: np.random.Generator) -> Surrogate | None:
     """A quartic that passes its test, or None where it does not or would not pay."""
     if density.cost < WORTH or not peak.found.all():
         return None
