@@ -107,10 +107,9 @@ def _by_id(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
 
 def _check_customers(days: nw.LazyFrame[Any], summary: CustomerSummary, close: dt.date) -> None:
     seen = days.filter(nw.col("day") <= close).group_by("customer_id").agg(nw.len().alias("rows"))
-    log, own = to_pandas(seen)["customer_id"], summary.table["customer_id"]
-    odd = pd.concat([log[~log.isin(own)], own[~own.isin(log)]]).to_frame("customer_id")
-    if len(odd):
-        first = ", ".join(map(str, sort_ids(odd)["customer_id"].head(FIRST_IDS)))
+    odd = set(to_pandas(seen)["customer_id"].tolist()) ^ set(summary.table["customer_id"].tolist())
+    if odd:
+        first = ", ".join(map(str, sort_ids(pd.DataFrame({"customer_id": list(odd)}))["customer_id"].head(FIRST_IDS)))
         raise UsageError(
             f"{len(odd):,} customers are in only one of log and summary (first: {first}). "
             "Pass the transactions that the summary was made from."

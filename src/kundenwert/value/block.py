@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kundenwert.families.protocol import Individual
 from kundenwert.value.counters import FloatArray, KeyArray, Purpose
-from kundenwert.value.variates import IntArray, Rows
+from kundenwert.value.variates import IntArray, Rows, read_only
 
 if TYPE_CHECKING:
     from kundenwert.value.individuals import Population
@@ -42,8 +42,8 @@ class Shared:
         return cls(tuple(column[new, None] for column in columns), np.cumsum(new) - 1)
 
     def full(self, values: FloatArray, draws: int) -> FloatArray:
-        """(history, draw), a copy as compiled code reads it: contiguous and writable, whatever a family returns."""
-        return np.array(np.broadcast_to(values, (len(self.columns[0]), draws)), dtype=np.float64, order="C")
+        """(history, draw), as compiled code reads it."""
+        return read_only(values, (len(self.columns[0]), draws))
 
 
 @dataclass(frozen=True)

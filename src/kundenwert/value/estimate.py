@@ -15,7 +15,6 @@ from kundenwert.value.block import Block
 from kundenwert.value.churn import p_silent, simulate_silence
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import (
-    BLOCK,
     Histories,
     Population,
     Progress,
@@ -64,7 +63,7 @@ def estimate_value(
     growth_cap: float = 0.20,
     newcomers: int = 2000,
     attainable_scale: float | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> Value:
     """Realized, actual and potential value, and churn, of every customer.
 
@@ -91,7 +90,7 @@ def estimate_value(
     growth_cap : all unrealized value together, as a share of positive actual value, per year of horizon.
     newcomers : new customers simulated per cohort and draw for the frontier.
     attainable_scale : the scale of an earlier run, to be used as it is; by default it is derived from these customers.
-    block : customers at once.
+    block : customers at once; by default as many as stay in the processor's cache.
 
     Returns
     -------
@@ -160,7 +159,7 @@ def _one_pass(
     margins: FloatArray,
     settings: ValueSettings,
     peers: Frontier,
-    block_size: int,
+    block_size: int | None,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[dict[str, FloatArray], Totals]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float], None]
 
-BLOCK = 64  # customers; 64 x 1000 draws is half a megabyte an array, which stays in the processor's cache
+BLOCK = 64_000  # numbers in an array of a block: half a megabyte, which stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def stream[Result](
     reduce: Callable[[Block], Result],
     *,
     stage: str = "individual draws",
-    block: int = BLOCK,
+    block: int | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[IntArray, int, Result]]:
@@ -152,7 +152,7 @@ def stream[Result](
     customers : histories.
     reduce : turns a block with its draws into something small; called from several threads at once.
     stage : what `progress` calls the pass.
-    block : customers a block; a matter of speed, never of results.
+    block : customers a block; a matter of speed, never of results. By default as many as stay in cache.
     progress : called with the stage and the share done, from the calling thread.
 
     Yields
@@ -161,7 +161,7 @@ def stream[Result](
     """
     purchases = (customers.x, customers.t_x, customers.T)
     spending = (customers.n, customers.spend)
-    pieces = cohort_blocks(customers.cohort, block, *purchases, *spending)
+    pieces = cohort_blocks(customers.cohort, block or max(1, BLOCK // people.draws), *purchases, *spending)
     theta = {cohort: people.of_cohort(cohort) for cohort in np.unique(customers.cohort).tolist()}
 
     def work(piece: tuple[int, IntArray]) -> Result:

@@ -66,9 +66,17 @@ class Rows:
         return drawn
 
     def _full(self, values: FloatArray) -> FloatArray:
-        """(history, length), a copy as compiled code reads it: contiguous and writable, whatever a family returns."""
-        shape = np.broadcast_shapes(values.shape, (1, self.length))
-        return np.array(np.broadcast_to(values, shape), dtype=np.float64, order="C")
+        return read_only(values, np.broadcast_shapes(values.shape, (1, self.length)))
 
     def _streams(self, purpose: Purpose) -> tuple[np.uint64, KeyArray, KeyArray]:
         return np.uint64(self.seed), self.keys, np.uint64(purpose) + (self.lanes << np.uint64(LANE_BITS))
+
+
+def read_only(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """An array in full, contiguous and not writable, whatever a family returns: compiled code has one form of input.
+
+    Copied only where it must be; broadcasting alone makes a view that may not be written to.
+    """
+    full = np.ascontiguousarray(np.broadcast_to(values, shape), dtype=np.float64).view()
+    full.flags.writeable = False
+    return full
