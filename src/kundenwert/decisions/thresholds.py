@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from kundenwert.decisions.losses import FloatArray
 from kundenwert.errors import UsageError
@@ -23,6 +22,7 @@ BELOW_ZERO_SHARE = 0.02
 REJECTION_FLOOR = 0.35
 REJECTION_QUANTILE = 0.80
 DENSITY_BINS = 2048
+KERNEL_REACH = 6.0  # bandwidths to either side
 AS_DEEP = 0.10  # places whose density is this close to the lowest are as good
 _NUMBERS = ("valuable", "growable", "below_zero", "rejection_price", "attainable_scale")
 
@@ -164,7 +164,9 @@ def _density(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     step = float(edges[1] - edges[0])
     # Nearly all values may be equal, and a kernel far narrower than a bin underflows to none at all.
     bins = max(width / step, 0.5)
-    smooth = gaussian_filter1d(counts.astype(np.float64), bins, mode="constant", truncate=6.0)
+    reach = int(KERNEL_REACH * bins + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / bins) ** 2)
+    smooth = np.convolve(counts, weights / weights.sum())[reach : reach + DENSITY_BINS]
     return (edges[1:] + edges[:-1]) / 2, smooth
 
 

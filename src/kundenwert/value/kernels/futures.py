@@ -8,6 +8,7 @@ from kundenwert.value.kernels.draws import begin, gammas
 from kundenwert.value.kernels.words import Array, WordArray, fill, unit
 from kundenwert.value.kernels.worth import annuity, numbers
 
+_WAITS = 256  # exponential numbers made at once; those that a customer does not need are lost
 _BOOKED = 2048  # orders at once: what is known of them stays in the processor's cache, and memory is bounded
 
 
@@ -38,11 +39,11 @@ def _book(
     times: Array,
     shape: Array,
     discount: float,
-    sums: tuple[Array, Array, Array],
+    sums: tuple[Array, Array],
     scratch: tuple[Array, Array, Array, WordArray],
 ) -> None:
-    """Adds orders to the sums of their draws: spend in units of 1/nu and number, discounted, and number."""
-    spent, placed, orders = sums
+    """Adds orders to the discounted sums of their draws: spend in units of 1/nu, and number."""
+    spent, placed = sums
     shapes, amounts, spare, words = scratch
     n = len(owner)
     for i in range(n):
@@ -53,7 +54,6 @@ def _book(
     for i in range(n):
         spent[owner[i]] += times[i] * amounts[i]
         placed[owner[i]] += times[i]
-        orders[owner[i]] += 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -94,7 +94,7 @@ def simulate(
     horizon, discount, cost_per_order, cost_active = numbers(terms)
     life, arrivals, amounts = np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64)
     words = np.empty(max(n, _BOOKED) + 1, np.uint64)
-    waits, times, owner = np.empty(_BOOKED), np.empty(_BOOKED), np.empty(_BOOKED, np.uint32)
+    waits, times, owner = np.empty(_WAITS), np.empty(_BOOKED), np.empty(_BOOKED, np.uint32)
     scratch = (np.empty(_BOOKED), np.empty(_BOOKED), np.empty(_BOOKED), words)
     ends, spent, placed = np.empty(n), np.empty(n), np.empty(n)
     for row in range(len(keys)):
@@ -105,18 +105,18 @@ def simulate(
         if most > limit:
             return most
         spent[:], placed[:], orders[row] = 0.0, 0.0, 0.0
-        sums = (spent, placed, orders[row])
-        used, held = _BOOKED, 0
+        sums = (spent, placed)
+        used, held = _WAITS, 0
         for i in range(n):
             if ends[i] < 0.0:
                 continue
             until = min(ends[i], horizon)
             pace = 1.0 / (rate[row, i] * (1.0 - dropout[row, i]))
-            clock, more = 0.0, True
+            clock, more, count = 0.0, True, 0
             while more:
-                if used == _BOOKED:
-                    fill(arrivals, words, _BOOKED)
-                    for k in range(_BOOKED):
+                if used == _WAITS:
+                    fill(arrivals, words, _WAITS)
+                    for k in range(_WAITS):
                         waits[k] = -log(unit(words[k]))
                     used = 0
                 clock += waits[used] * pace
@@ -126,9 +126,11 @@ def simulate(
                 if more or dies:
                     owner[held], times[held] = i, clock if more else ends[i]
                     held += 1
+                    count += 1
                     if held == _BOOKED:
                         _book(amounts, owner, times, shape, discount, sums, scratch)
                         held = 0
+            orders[row, i] = count
         _book(amounts, owner[:held], times[:held], shape, discount, sums, scratch)
         for i in range(n):
             active = cost_active * annuity(discount, min(max(ends[i], 0.0), horizon))
