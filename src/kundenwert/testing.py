@@ -11,7 +11,7 @@ import numpy as np
 from kundenwert.customers import CustomerSummary
 from kundenwert.customers.summary import summarize
 from kundenwert.families.identity import annuity
-from kundenwert.families.protocol import Family, PurchaseFamily, SpendFamily
+from kundenwert.families.protocol import CompiledLikelihood, Compiles, Family, PurchaseFamily, SpendFamily
 from kundenwert.inference.compression import Problem, compress
 from kundenwert.inference.engines import Nuts
 from kundenwert.inference.posterior import Posterior
@@ -25,8 +25,9 @@ def check_family(family: Family, theta: Mapping[str, float], *, customers: int =
     """Holds a family against its protocol at one point of its parameter space.
 
     Coordinates and parameters are inverse to each other; every coordinate has a prior; the compressed likelihood is
-    the sum over customers, in NumPy and in PyTensor, with a finite gradient; predictions, of new and of known
-    customers, agree with the family's own simulation, and the individual posterior with the predictions.
+    the sum over customers, in NumPy and in PyTensor, with a finite gradient, and compiled code says the same where
+    there is any; predictions, of new and of known customers, agree with the family's own simulation, and the individual
+    posterior with the predictions.
 
     Parameters
     ----------
@@ -123,6 +124,30 @@ def _same_likelihood(
     evaluated = function(*vectors.values())
     assert np.isclose(evaluated[0], total, rtol=1e-10), f"PyTensor says {evaluated[0]}, NumPy {total}"
     assert all(np.isfinite(g).all() for g in evaluated[1:]), "the gradient is not finite"
+    if isinstance(family, Compiles):
+        _same_compiled(family.compiled(rows, 2), np.stack(list(vectors.values()), axis=1), total, evaluated[1:])
+
+
+def _same_compiled(likelihood: CompiledLikelihood, theta: np.ndarray, total: float, slopes: list[np.ndarray]) -> None:
+    """Compiled code against the plain value and gradient; its Hessian against differences of its gradient."""
+    value, gradient, hessian = likelihood.derivatives(theta)
+    points = theta[:, :, None] * np.array([1.0, 1.3, 0.7])
+    for kind, by in (("", likelihood), ("prepared ", likelihood.prepared(0.9 * theta, 1.1 * theta))):
+        values = by.values(points)
+        assert np.isclose(values[:, 0].sum(), total, rtol=1e-10), (
+            f"{kind}compiled values add up to {values[:, 0].sum()}"
+        )
+        assert np.allclose(values, likelihood.values(points), rtol=1e-10), "`prepared` changes the values"
+    assert np.isclose(value.sum(), total, rtol=1e-10), f"compiled derivatives come with the value {value.sum()}"
+    size = np.abs(gradient).max()
+    assert np.allclose(gradient.T, slopes, rtol=1e-8, atol=1e-10 * size), "the compiled gradient is another one"
+    for i, step in enumerate(1e-5 * theta[0] * np.eye(theta.shape[1])):
+        up, down = (likelihood.derivatives(theta + s)[1] for s in (step, -step))
+        slope = (up - down) / (2 * step[i])
+        assert np.allclose(hessian[:, i], slope, rtol=1e-4, atol=1e-6 * np.abs(hessian).max()), "the Hessian is not one"
+    results = np.empty(2), np.empty(theta.shape)
+    likelihood.kernels[0](tuple(likelihood.arrays.values()), theta, 0, 2, *results)
+    assert np.allclose(results[0], value, rtol=1e-12), "two kernels, two values"
 
 
 def _predictions_agree(family: PurchaseFamily, theta: Mapping[str, float], rng: np.random.Generator) -> None:

@@ -12,6 +12,7 @@ from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
 from kundenwert.families.kernels import blocks, scalar
 from kundenwert.families.kernels.gamma_gamma import nodes_needed
 from kundenwert.families.protocol import Compiles
+from kundenwert.testing import check_family
 
 PURCHASE, COHORTS = (BGNBD, MBGNBD), 4
 RANGES = {
@@ -256,6 +257,31 @@ def test_derivatives_against_30_digits(family, seed):
     assert value == pytest.approx(float(here), abs=1e-12 * scale)
     np.testing.assert_allclose(gradient * theta, slopes, rtol=1e-9, atol=1e-10 * scale)
     np.testing.assert_allclose(hessian * np.outer(theta, theta), curves, rtol=1e-9, atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize("wrong", ["values", "value", "gradient", "hessian", "prepared"])
+def test_wrong_compiled_code_is_caught(wrong):
+    """`check_family` holds compiled code against the plain form, so that a plug-in's can be trusted."""
+
+    class Likelihood(type(BGNBD.compiled(BGNBD.compress([0], [0], [1], [0], 1), 1))):
+        def values(self, theta):
+            return super().values(theta) * (1.001 if wrong == "values" else 1.0)
+
+        def derivatives(self, theta):
+            parts = dict(zip(("value", "gradient", "hessian"), super().derivatives(theta), strict=True))
+            return tuple(part * (1.01 if name == wrong else 1.0) for name, part in parts.items())
+
+        def prepared(self, low, high):
+            return Likelihood(self.rows, 2) if wrong == "prepared" else self
+
+    class Family(type(BGNBD)):
+        def compiled(self, rows, n_cohorts):
+            likelihood = Likelihood(rows, n_cohorts)
+            likelihood.rows = self.compress([0], [0], [1.0], [0], 2)
+            return likelihood
+
+    with pytest.raises(AssertionError, match="compiled|Hessian|prepared"):
+        check_family(Family(BGNBD.name, 0), {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426})
 
 
 # --- the table of Gamma-Gamma

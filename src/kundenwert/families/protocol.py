@@ -6,7 +6,7 @@ Cohorts appear only in the compressed likelihood, where parameters are vectors o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -95,12 +95,26 @@ class Family(Protocol):
 class CompiledLikelihood(Protocol):
     """A log-likelihood as compiled code, over the rows of one or more cohorts."""
 
-    n_cohorts: int
-    costs: IntArray
-    """(cohort,) what one point costs, in row evaluations of about a nanosecond."""
+    @property
+    def n_cohorts(self) -> int: ...
+
+    @property
+    def costs(self) -> IntArray:
+        """What one point costs by cohort, in row evaluations of about a nanosecond."""
+
+    @property
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """All data that the kernels read, in their order; names, types and dimensions are those of the class."""
+
+    @property
+    def kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
+        """Numba functions `(arrays, theta, first, last, value, gradient)` and the same with `hessian` at the end.
+
+        They fill their last arguments for cohorts first .. last at theta (cohort, parameter), `arrays` being a tuple.
+        """
 
     def values(self, theta: FloatArray) -> FloatArray:
-        """(cohort, parameter, point) -> (cohort, point)."""
+        """(cohort, parameter, point) -> (cohort, point); -inf or NaN where a parameter is none."""
 
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(cohort, parameter) -> value (cohort,), gradient and Hessian with respect to the parameters."""
@@ -111,7 +125,7 @@ class CompiledLikelihood(Protocol):
 
 @runtime_checkable
 class Compiles(Protocol):
-    """A family that brings compiled code; without it a family can only be sampled by NUTS on its PyMC graph."""
+    """A family that brings compiled code, with which every engine is faster and some are possible at all."""
 
     def compiled(self, rows: Mapping[str, Any], n_cohorts: int) -> CompiledLikelihood: ...
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kundenwert.families.protocol import Compiles
 from kundenwert.inference.compression import Fit, Part, Problem
+from kundenwert.inference.graph_op import log_likelihood
 from kundenwert.inference.priors import BETWEEN_COHORTS
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ def part_model(part: Part, fit: Fit) -> "pm.Model":
     """The `pm.Model` of one family over one fit.
 
     Free variables are the family's coordinates with dims `cohort` (and, where the part is hierarchical, `mu_*` and
-    `sd_*`); deterministics are its parameters. Rows and scale are `pm.Data`, so one compilation serves all fits.
+    `sd_*`); deterministics are its parameters. Scale and all that the likelihood reads are `pm.Data`, so one
+    compilation serves all fits. A family that `Compiles` brings its kernel, another one the graph of its compressed
+    likelihood.
     """
     import pymc as pm
 
@@ -45,7 +49,7 @@ def add_part(part: Part, fit: Fit) -> None:
     import pytensor.tensor as pt
 
     scale = pm.Data(f"{part.role}_scale", np.float64(fit.scale))
-    rows = {name: pm.Data(data_name(part, name), values) for name, values in fit.rows.items()}
+    data = [pm.Data(name, values) for name, values in _arrays(part, fit).items()]
     u: dict[str, Any] = {}
     for name, prior in part.priors.items():
         if part.hierarchical:
@@ -56,18 +60,24 @@ def add_part(part: Part, fit: Fit) -> None:
             u[name] = pm.Normal(name, prior.mean, prior.sd, dims="cohort")
     theta = part.family.constrain(u, scale, xp=pt)
     theta = {name: pm.Deterministic(name, value, dims="cohort") for name, value in theta.items()}
-    pm.Potential(f"{part.role}_log_likelihood", part.family.compressed_log_likelihood(theta, rows, xp=pt))
+    if isinstance(part.family, Compiles):
+        total = log_likelihood(part.family.compiled(fit.rows, len(fit.cohorts)), theta, data)
+    else:
+        total = part.family.compressed_log_likelihood(theta, dict(zip(fit.rows, data, strict=True)), xp=pt)
+    pm.Potential(f"{part.role}_log_likelihood", total)
 
 
-def data_name(part: Part, row: str) -> str:
-    """The name under which a row array stands in the model, unique across parts."""
-    return f"{part.role}_{row}"
+def _arrays(part: Part, fit: Fit) -> dict[str, np.ndarray]:
+    """What the likelihood reads, under names that are unique across parts."""
+    arrays = fit.rows
+    if isinstance(part.family, Compiles):
+        arrays = part.family.compiled(fit.rows, len(fit.cohorts)).arrays
+    return {f"{part.role}_{name}": values for name, values in arrays.items()}
 
 
 def fit_data(part: Part, fit: Fit) -> Mapping[str, np.ndarray]:
     """What has to be swapped in a compiled model of this part to sample a fit."""
-    rows = {data_name(part, name): values for name, values in fit.rows.items()}
-    return {f"{part.role}_scale": np.asarray(fit.scale, dtype=np.float64), **rows}
+    return {f"{part.role}_scale": np.asarray(fit.scale, dtype=np.float64), **_arrays(part, fit)}
 
 
 def stored_names(part: Part) -> tuple[str, ...]:

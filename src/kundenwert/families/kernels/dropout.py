@@ -38,24 +38,20 @@ class DropoutLikelihood:
         purchases[at_age] = rows["exposure_purchases"]
         of = rows["death_cohort"]
         self.n_cohorts = n_cohorts
-        self.n_parameters = _PARAMETERS
+        self.kernels = (first_derivatives, second_derivatives)
         death_start = blocks.starts(of, n_cohorts)
-        # unsigned: a signed index is checked for being negative, and a loop with that check in it stays scalar
-        self.arrays = {
-            "day_start": day_start,
-            "step_start": step_start,
-            "death_start": death_start,
-            "day": blocks.floats(rows["day"]),
-            "customers": customers,
-            "purchases": purchases,
-            "step_purchases": blocks.floats(rows["step_purchases"]),
-            "step_chances": blocks.floats(rows["step_chances"]),
-            "death_T": (rows["death_T"] - day_start[of]).astype(np.uint32),
-            "death_recency": (rows["death_recency"] - day_start[of]).astype(np.uint32),
-            "death_step": (rows["death_step"] - step_start[of]).astype(np.uint32),
-            "death_x": blocks.floats(rows["death_x"]),
-            "death_customers": blocks.floats(rows["death_customers"]),
-        }
+        self.arrays = blocks.packed(
+            (
+                *(rows["day"], customers, purchases),
+                *(rows["step_purchases"], rows["step_chances"]),
+                *(rows["death_x"], rows["death_customers"]),
+            ),
+            (
+                *(day_start, step_start, death_start),
+                *(rows["death_T"] - day_start[of], rows["death_recency"] - day_start[of]),
+                rows["death_step"] - step_start[of],
+            ),
+        )
         self._day_rows = np.diff(day_start)
         # what one point costs, in row evaluations: a day takes a logarithm, a death an exponential
         self.costs = 2 * np.diff(day_start) + np.diff(death_start) + 3 * np.diff(step_start)
@@ -92,10 +88,37 @@ class DropoutLikelihood:
         return blocks.differentiate(second_derivatives, tuple(self.arrays.values()), theta, self.costs)
 
 
+@njit(inline="always")
+def _unpacked(data: Any, cohorts: int) -> Any:
+    """The columns in the two arrays: starts of the three tables, days, steps, deaths."""
+    numbers, indices = data
+    n = cohorts + 1
+    starts = indices[: 3 * n].astype(np.int64)
+    day_start, step_start, death_start = starts[:n], starts[n : 2 * n], starts[2 * n :]
+    days, steps, deaths = day_start[cohorts], step_start[cohorts], death_start[cohorts]
+    at = 3 * days
+    then = at + 2 * steps
+    return (
+        (day_start, step_start, death_start),
+        (numbers[:days], numbers[days : 2 * days], numbers[2 * days : at]),
+        (numbers[at : at + steps], numbers[at + steps : then]),
+        (
+            indices[3 * n : 3 * n + deaths],
+            indices[3 * n + deaths : 3 * n + 2 * deaths],
+            indices[3 * n + 2 * deaths :],
+            numbers[then : then + deaths],
+            numbers[then + deaths :],
+        ),
+    )
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray, lanes: int) -> None:
-    day_start, step_start, death_start, day, customers, purchases, step_purchases, step_chances = data[:8]
-    death_T, death_recency, death_step, death_x, death_customers = data[8:]
+    starts, days, steps, deaths = _unpacked(data, theta.shape[0])
+    day_start, step_start, death_start = starts
+    day, customers, purchases = days
+    step_purchases, step_chances = steps
+    death_T, death_recency, death_step, death_x, death_customers = deaths
     longest_day, longest_step = 0, 0
     for c in range(first, last):
         longest_day = max(longest_day, day_start[c + 1] - day_start[c])
@@ -153,10 +176,14 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
 
 
 @njit(inline="always")
-def _terms(data: Any, c: int, r: float, alpha: float, a: float, b: float) -> Any:
+def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
     """Value, gradient and Hessian of one cohort, as sums; what a caller does not use is not computed."""
-    day_start, step_start, death_start, day, customers, purchases, step_purchases, step_chances = data[:8]
-    death_T, death_recency, death_step, death_x, death_customers = data[8:]
+    starts, days, steps, deaths = columns
+    day_start, step_start, death_start = starts
+    day, customers, purchases = days
+    step_purchases, step_chances = steps
+    death_T, death_recency, death_step, death_x, death_customers = deaths
+    r, alpha, a, b = theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3]
     one_day = day_start[c + 1] - day_start[c]
     when, age, rate = day[day_start[c] : day_start[c + 1]], np.empty(one_day), np.empty(one_day)
     value = g_r = g_alpha = g_a = g_b = h_rr = h_ra = h_aa = 0.0
@@ -228,8 +255,9 @@ def first_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
 ) -> None:
     """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
+    columns = _unpacked(data, theta.shape[0])
     for c in range(first, last):
-        value[c], slopes, _ = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3])
+        value[c], slopes, _ = _terms(columns, theta, c)
         for i in range(_PARAMETERS):
             gradient[c, i] = slopes[i]
 
@@ -239,8 +267,9 @@ def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
     """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
+    columns = _unpacked(data, theta.shape[0])
     for c in range(first, last):
-        value[c], slopes, curves = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3])
+        value[c], slopes, curves = _terms(columns, theta, c)
         k = 0
         for i in range(_PARAMETERS):
             gradient[c, i] = slopes[i]

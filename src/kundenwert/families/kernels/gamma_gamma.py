@@ -54,14 +54,12 @@ class GammaGammaLikelihood:
 
     def __init__(self, rows: Mapping[str, Any], n_cohorts: int) -> None:
         self.n_cohorts = n_cohorts
-        self.n_parameters = _PARAMETERS
-        self.arrays = {
-            "beta_start": blocks.starts(rows["beta_cohort"], n_cohorts),
-            "spend_start": blocks.starts(rows["spend_cohort"], n_cohorts),
-            **{name: blocks.floats(rows[name]) for name in _COLUMNS},
-        }
+        self.kernels = (first_derivatives, second_derivatives)
+        beta_start, spend_start = (blocks.starts(rows[f"{name}_cohort"], n_cohorts) for name in ("beta", "spend"))
+        self.arrays = blocks.packed([rows[name] for name in _COLUMNS], (beta_start, spend_start))
         self._tables = (np.empty((n_cohorts, 2, 0)), np.zeros((n_cohorts, 2)))
-        self.costs = 8 * np.diff(self.arrays["beta_start"]) + 2 * np.diff(self.arrays["spend_start"])
+        self._beta_costs = 8 * np.diff(beta_start)
+        self.costs = self._beta_costs + 2 * np.diff(spend_start)
 
     def prepared(self, low: FloatArray, high: FloatArray) -> Self:
         """The same likelihood, made fast for points with v between two bounds; elsewhere it stays exact.
@@ -82,7 +80,7 @@ class GammaGammaLikelihood:
         to_coefficients[0] *= 0.5
         faster = copy.copy(self)
         faster._tables = (np.ascontiguousarray(sums @ to_coefficients.T), np.stack([centre, half], axis=1))
-        faster.costs = 8 * np.diff(self.arrays["beta_start"]) + count // 4
+        faster.costs = self._beta_costs + count // 4
         return faster
 
     def values(self, theta: FloatArray) -> FloatArray:
@@ -96,7 +94,7 @@ class GammaGammaLikelihood:
         -------
         (cohort, point)
         """
-        data = (*self.arrays.values(), *self._tables)
+        data = (tuple(self.arrays.values()), *self._tables)
         return blocks.evaluate(_values, data, theta, self.costs, blocks.lanes(1, theta.shape[-1]))
 
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -123,15 +121,32 @@ def nodes_needed(half_width: float) -> int:
     return max(_FEWEST_NODES, math.ceil(_DECAY / math.asinh(ratio)) + 2)
 
 
+@njit(inline="always")
+def _unpacked(data: Any, cohorts: int) -> Any:
+    """The columns in the two arrays: starts of the two tables, rows by n, rows by spend, sums by cohort."""
+    numbers, indices = data
+    starts = indices.astype(np.int64)
+    beta_start, spend_start = starts[: cohorts + 1], starts[cohorts + 1 :]
+    betas, spends = beta_start[cohorts], spend_start[cohorts]
+    at = 2 * betas
+    then = at + 3 * spends
+    return (
+        (beta_start, spend_start),
+        (numbers[:betas], numbers[betas:at]),
+        (numbers[at : at + spends], numbers[at + spends : at + 2 * spends], numbers[at + 2 * spends : then]),
+        (numbers[then : then + cohorts], numbers[then + cohorts : then + 2 * cohorts], numbers[then + 2 * cohorts :]),
+    )
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _sums(data: Any, c: int, v: FloatArray, single: FloatArray, by_n: FloatArray) -> None:
-    """`sum w log(1 + s/v)` and `sum w n log(1 + s/v)` over the spend rows of a cohort, for each of several v."""
-    _, start, _, _, days, amount, weight = data[:7]
+def _sums(spend: Any, first: int, last: int, v: FloatArray, single: FloatArray, by_n: FloatArray) -> None:
+    """`sum w log(1 + s/v)` and `sum w n log(1 + s/v)` over rows first .. last, for each of several v."""
+    days, amount, weight = spend
     lanes = v.size
     inverse, product = 1.0 / v, np.ones(lanes)
     single[:] = 0.0
     by_n[:] = 0.0
-    largest, limit, first, last = inverse.max(), 1.0, start[c], start[c + 1]
+    largest, limit = inverse.max(), 1.0
     for row in range(first, last):
         n, s, w = days[row], amount[row], weight[row]
         if w == 1.0:
@@ -154,8 +169,9 @@ def _sums(data: Any, c: int, v: FloatArray, single: FloatArray, by_n: FloatArray
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _node_sums(data: Any, v: FloatArray, first: int, last: int, out: FloatArray) -> None:
+    (_, start), _, spend, _ = _unpacked(data, v.shape[0])
     for c in range(first, last):
-        _sums(data, c, v[c], out[c, 0], out[c, 1])
+        _sums(spend, start[c], start[c + 1], v[c], out[c, 0], out[c, 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -175,10 +191,13 @@ def _interpolated(table: FloatArray, t: FloatArray, out: FloatArray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray, lanes: int) -> None:
-    beta_start, _, beta_n, beta_customers, _, _, _, total_n, n_log_spend, log_mean, table, region = data
+    columns, table, region = data
+    (beta_start, spend_start), (beta_n, beta_customers), spend, totals = _unpacked(columns, theta.shape[0])
+    total_n, n_log_spend, log_mean = totals
     total, single, by_n = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     log_v, where, beyond = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for c in range(first, last):
+        start, end = spend_start[c], spend_start[c + 1]
         for begin in range(0, theta.shape[2], lanes):
             n = min(lanes, theta.shape[2] - begin)
             p, q, v = theta[c, 0, begin : begin + n], theta[c, 1, begin : begin + n], theta[c, 2, begin : begin + n]
@@ -195,9 +214,9 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
                 _interpolated(table[c, 1], where[:n], by_n[:n])
                 for k in range(n):
                     if abs(log_v[k] - region[c, 0]) > region[c, 1]:
-                        _sums(data, c, v[k : k + 1], single[k : k + 1], by_n[k : k + 1])
+                        _sums(spend, start, end, v[k : k + 1], single[k : k + 1], by_n[k : k + 1])
             else:
-                _sums(data, c, v, single[:n], by_n[:n])
+                _sums(spend, start, end, v, single[:n], by_n[:n])
             customers = 0.0
             for row in range(beta_start[c], beta_start[c + 1]):
                 many, days = beta_customers[row], beta_n[row]
@@ -211,10 +230,11 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
 
 
 @njit(inline="always")
-def _terms(data: Any, c: int, p: float, q: float, v: float) -> Any:
+def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
     """Value, gradient and Hessian of one cohort, as sums; what a caller does not use is not computed."""
-    beta_start, spend_start, beta_n, beta_customers, days, amount, weight = data[:7]
-    total_n, n_log_spend, log_mean = data[7:]
+    starts, (beta_n, beta_customers), (days, amount, weight), totals = columns
+    (beta_start, spend_start), (total_n, n_log_spend, log_mean) = starts, totals
+    p, q, v = theta[c, 0], theta[c, 1], theta[c, 2]
     customers = value = g_p = g_q = h_pp = h_pq = h_qq = 0.0
     for row in range(beta_start[c], beta_start[c + 1]):
         many, n = beta_customers[row], beta_n[row]
@@ -251,8 +271,9 @@ def first_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
 ) -> None:
     """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
+    columns = _unpacked(data, theta.shape[0])
     for c in range(first, last):
-        value[c], slopes, _ = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2])
+        value[c], slopes, _ = _terms(columns, theta, c)
         for i in range(_PARAMETERS):
             gradient[c, i] = slopes[i]
 
@@ -262,8 +283,9 @@ def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
     """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
+    columns = _unpacked(data, theta.shape[0])
     for c in range(first, last):
-        value[c], slopes, curves = _terms(data, c, theta[c, 0], theta[c, 1], theta[c, 2])
+        value[c], slopes, curves = _terms(columns, theta, c)
         k = 0
         for i in range(_PARAMETERS):
             gradient[c, i] = slopes[i]
