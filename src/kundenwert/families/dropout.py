@@ -165,9 +165,14 @@ class GeometricDropout:
     def p_no_purchase(
         self, theta: Theta, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike, horizon: npt.ArrayLike
     ) -> FloatArray:
-        """Probability of no purchase in (T, T + horizon], given the history: dead already, or alive and silent."""
+        """Probability of no purchase in (T, T + horizon], given the history: dead already, or alive and silent.
+
+        Both parts are positive and added; one minus the chance of a purchase has no digits where it is near zero.
+        """
         k, beta, _, _ = self._alive(theta, x, T)
-        return np.asarray(1.0 + self.p_alive(theta, x, t_x, T) * np.expm1(-k * np.log1p(np.divide(horizon, beta))))
+        odds_dead = self.log_odds_dead(theta, x, t_x, T)
+        silent = np.exp(-k * np.log1p(np.divide(horizon, beta)))
+        return np.asarray(special.expit(odds_dead) + special.expit(-odds_dead) * silent)
 
     def survival(self, theta: Theta, x: npt.ArrayLike, T: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
         """Probability of being alive at T + t, for a customer with x repeats who is alive at T."""
@@ -199,9 +204,9 @@ class GeometricDropout:
         horizon: npt.ArrayLike,
     ) -> FloatArray:
         """Probability of n purchases in (T, T + horizon], given the history."""
-        p_alive = self.p_alive(theta, x, t_x, T)
+        odds_dead = self.log_odds_dead(theta, x, t_x, T)
         alive = predictions.purchase_distribution(*self._alive(theta, x, T), n, horizon, first_kill=0)
-        return np.asarray((1.0 - p_alive) * (np.asarray(n) == 0) + p_alive * alive)
+        return np.asarray(special.expit(odds_dead) * (np.asarray(n) == 0) + special.expit(-odds_dead) * alive)
 
     def simulate(self, theta: Theta, T: npt.ArrayLike, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """Repeat purchases and recency of new customers, each observed for T after the first purchase.

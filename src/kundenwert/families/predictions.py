@@ -42,13 +42,15 @@ def purchase_distribution(
 ) -> FloatArray:
     """P(n purchases within t). With `first_kill` the customer may have dropped out before the first of them."""
     k, beta, a, b, n, t = (np.asarray(v, dtype=np.float64) for v in (k, beta, a, b, n, t))
-    u = t / (beta + t)
+    u, rest = t / (beta + t), beta / (beta + t)
     log_count = log_rising(k, n) - special.gammaln(n + 1.0) - k * np.log1p(t / beta) + special.xlogy(n, u)
     chances = n + first_kill
     stayed = np.exp(log_rising(b, chances) - log_rising(a + b, chances) + log_count)
     before = np.maximum(chances - 1.0, 0.0)
     left = np.exp(log_rising(b, before) - log_rising(a + b, before)) * a / (a + b + before)
-    at_least_n = special.betainc(np.maximum(n, 1.0), k, u)
+    # from the smaller of u and 1 - u, which has its digits
+    reach = np.maximum(n, 1.0)
+    at_least_n = np.where(u < rest, special.betainc(reach, k, u), special.betaincc(k, reach, rest))
     return np.asarray(stayed + np.where(chances > 0, left, 0.0) * np.where(n > 0, at_least_n, 1.0))
 
 
