@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
-from kundenwert.families.kernels import blocks, scalar
-from kundenwert.families.kernels.gamma_gamma import nodes_needed
+from kundenwert.families.kernels import blocks, dropout, gamma_gamma, scalar
 from kundenwert.families.protocol import Compiles
 from kundenwert.testing import check_family
 
@@ -131,6 +131,15 @@ def test_growth_of_log_gamma_does_not_cancel():
         )
     got = np.array([scalar.lgamma_grown(a, b) for a, b in zip(z, q, strict=True)])
     assert np.max(np.abs(got - exact) / np.maximum(np.abs(exact), 1.0)) <= 2e-14
+
+
+@pytest.mark.parametrize("module", [scalar, dropout, gamma_gamma], ids=lambda m: m.__name__.split(".")[-1])
+def test_no_function_takes_over_its_callers_flags(module):
+    """One without `fastmath` is compiled with that of whoever calls it first: `log1p` so lost its meaning."""
+    compiled = {name: f for name, f in vars(module).items() if isinstance(f, Dispatcher)}
+    assert len(compiled) > 4
+    inlined = {name for name, f in compiled.items() if f.targetoptions.get("inline") == "always"}
+    assert {name for name, f in compiled.items() if "fastmath" not in f.targetoptions} == inlined
 
 
 # --- values
@@ -280,7 +289,7 @@ def test_wrong_compiled_code_is_caught(wrong):
             likelihood.rows = self.compress([0], [0], [1.0], [0], 2)
             return likelihood
 
-    with pytest.raises(AssertionError, match="compiled|Hessian|prepared"):
+    with pytest.raises(AssertionError, match=r"compiled|Hessian|prepared"):
         check_family(Family(BGNBD.name, 0), {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426})
 
 
@@ -307,7 +316,7 @@ def test_gamma_gamma_table_inside_at_the_edge_and_outside():
 
 @pytest.mark.parametrize("half_width", [1e-3, 0.05, 0.5, 2.0, 6.0])
 def test_as_many_nodes_as_full_precision_takes(half_width):
-    count = nodes_needed(half_width)
+    count = gamma_gamma.nodes_needed(half_width)
     with mp.workdps(30):
         nodes = 4 * count
         cosines = [mp.cos(mp.pi * k / (2 * nodes)) for k in range(4 * nodes)]

@@ -167,7 +167,7 @@ def _sums(spend: Any, first: int, last: int, v: FloatArray, single: FloatArray, 
             limit = 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _node_sums(data: Any, v: FloatArray, first: int, last: int, out: FloatArray) -> None:
     (_, start), _, spend, _ = _unpacked(data, v.shape[0])
     for c in range(first, last):
