@@ -118,7 +118,7 @@ from pathlib import Path
 from kundenwert import pipeline
 
 pipeline.score("shop@champion", "mixed.csv", out=Path("t.parquet"))
-heavy = "pymc pytensor nutpie arviz arviz_base arviz_stats arviz_plots numba altair vl_convert matplotlib plotly bokeh"
+heavy = "pymc pytensor nutpie arviz arviz_base arviz_stats arviz_plots altair vl_convert matplotlib plotly bokeh"
 print([name for name in heavy.split() if name in sys.modules])
 """
 

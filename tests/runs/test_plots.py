@@ -17,7 +17,7 @@ from kundenwert.runs.plots.exposing import exposure_data
 from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
 from kundenwert.runs.plots.style import DARK, LIGHT, colors
 from kundenwert.runs.plots.value_map import map_data
-from kundenwert.runs.svg import render_svg
+from kundenwert.runs.svg import render_svgs
 
 W = world(1500)
 TRACKED = {"tracking": W["tracking"], "summary": W["summary"], "holdout": W["holdout"]}
@@ -60,7 +60,7 @@ def test_without_help_the_page_says_it() -> None:
     "name", ["map", "tracking", "frequency", "conditional", "calibration", "churn", "cohorts", "convergence"]
 )
 def test_the_page_decides_every_colour_of_its_charts(name: str) -> None:
-    svg = render_svg(every_chart("css", help=False)[name], 'finding with "quotes" & <tags>')
+    (svg,) = render_svgs([(every_chart("css", help=False)[name], 'finding with "quotes" & <tags>')])
     assert not re.search(r"(?:fill|stroke)=\"(?!none|transparent|var\(--)[^\"]+\"", svg), (
         "a colour that dark mode cannot reach"
     )
@@ -126,7 +126,7 @@ def test_the_map_of_a_degenerate_base(change: dict[str, Any]) -> None:
     segments = world(300, **change)["segments"]
     data = map_data(segments)
     json.dumps(data, allow_nan=False)
-    svg = render_svg(plots.actual_vs_potential(segments, "css", help=False), data["label"])
+    (svg,) = render_svgs([(plots.actual_vs_potential(segments, "css", help=False), data["label"])])
     assert "NaN" not in svg
     assert "Infinity" not in svg
     assert ("None" in svg) is False

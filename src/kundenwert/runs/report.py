@@ -16,7 +16,7 @@ from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation
 from kundenwert.runs.plots.sampler import draw_convergence
 from kundenwert.runs.plots.style import DARK, LIGHT, SEGMENT_TOKENS, Record, numbers
 from kundenwert.runs.report_data import REPORT_VERSION
-from kundenwert.runs.svg import render_svg
+from kundenwert.runs.svg import render_svgs
 
 if TYPE_CHECKING:
     import jinja2
@@ -72,10 +72,9 @@ def render_report(report: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals.update(w=w, token=SEGMENT_TOKENS)
-    charts = {
-        name: {"data": data, "svg": Markup(render_svg(DRAWN[name](data, "css", help=False), data["label"]))}
-        for name, data in report["charts"].items()
-    }
+    given = report["charts"]
+    drawn = render_svgs((DRAWN[name](data, "css", help=False), data["label"]) for name, data in given.items())
+    charts = {name: {"data": data, "svg": Markup(svg)} for (name, data), svg in zip(given.items(), drawn, strict=True)}
     return environment.get_template("report.html").render(
         r=report,
         css=_css(environment, report),

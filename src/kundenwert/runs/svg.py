@@ -1,7 +1,10 @@
 """Charts as small, silent SVG for a page: no script, no aria noise, native tooltips."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from kundenwert.runs.renderer import draw_all
 
 _ARIA = re.compile(r' (?:aria-hidden|aria-roledescription|role|pointer-events|class)="[^"]*"')
 _LABEL = re.compile(
@@ -19,20 +22,23 @@ _DEFAULTS = re.compile(
 _HEAD = re.compile(r"<svg ((?:[^<>\"]|\"[^\"]*\")*)>")
 
 
-def render_svg(chart: Any, label: str) -> str:
-    """An Altair chart as an `<svg role="img">` whose label says the finding.
+def render_svgs(charts: Iterable[tuple[Any, str]]) -> list[str]:
+    """Altair charts as `<svg role="img">` whose labels say the findings.
 
     Parameters
     ----------
-    chart : an Altair chart.
-    label : what the picture shows, in one or two sentences.
+    charts : Altair charts, each with what the picture shows, in one or two sentences. Best made one by one: each is
+        rendered while the next is made.
     """
-    import altair as alt
-    import vl_convert
+    labels = []
 
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    # Altair has validated each part when it was made; the renderer reads the whole.
-    return slim(vl_convert.vegalite_to_svg(chart.to_dict(validate=False), vl_version=version), label)
+    def specifications() -> Iterator[dict[str, Any]]:
+        for chart, label in charts:
+            labels.append(label)
+            yield chart.to_dict(validate=False)  # each part was validated when it was made
+
+    drawn = draw_all(specifications())
+    return [slim(svg, label) for svg, label in zip(drawn, labels, strict=True)]
 
 
 def slim(svg: str, label: str) -> str:
