@@ -5,6 +5,7 @@ existing customers of both families are cases of it. Source: docs/statistics.md,
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,9 @@ from kundenwert.families.arithmetic import FloatArray, group_rows, log_rising
 
 def survival(k: npt.ArrayLike, beta: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
     """P(still alive after a further time t): `E[(1 + p t/beta)^-k]`."""
-    return _distinct(quadrature.mean_power, k, np.divide(t, beta), a, b)
+    k, y, a, b = np.broadcast_arrays(k, np.divide(t, beta), a, b)
+    value = _summed(False, k, y, a, b)
+    return _integrated(value, np.isnan(value), quadrature.mean_power, k, y, a, b)
 
 
 def expected_purchases(
@@ -28,7 +31,9 @@ def expected_purchases(
     discount: npt.ArrayLike,
 ) -> FloatArray:
     """Purchases expected within the horizon, each discounted by exp(-discount * time), for every a, b > 0."""
-    return _distinct(quadrature.mean_purchases, k, np.divide(horizon, beta), np.multiply(discount, beta), a, b)
+    k, y, d, a, b = np.broadcast_arrays(k, np.divide(horizon, beta), np.multiply(discount, beta), a, b)
+    value = _summed(True, np.where(d > 0, np.nan, k), y, a, b)  # a discount has no such sum
+    return _integrated(value, np.isnan(value), quadrature.mean_purchases, k, y, d, a, b)
 
 
 def purchase_distribution(
@@ -54,8 +59,20 @@ def purchase_distribution(
     return np.asarray(stayed + np.where(chances > 0, left, 0.0) * np.where(n > 0, at_least_n, 1.0))
 
 
-def _distinct(function: Callable[..., FloatArray], *arguments: npt.ArrayLike) -> FloatArray:
-    """Evaluate once for every distinct combination of the broadcast arguments: customers share many of them."""
-    arrays = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in arguments))
-    distinct, index = group_rows(*(v.ravel() for v in arrays))
-    return function(*distinct)[index].reshape(arrays[0].shape)
+def _summed(counted: bool, *arrays: npt.NDArray[Any]) -> FloatArray:
+    """The sum over the number of purchases, for (k, y, a, b) of one shape; NaN where the integral is cheaper."""
+    from kundenwert.families.kernels.purchases import sum_over_purchases
+
+    value = np.empty(arrays[0].shape)
+    sum_over_purchases(counted, *(np.ravel(v).astype(np.float64, copy=False) for v in arrays), value.reshape(-1))
+    return value
+
+
+def _integrated(
+    value: FloatArray, where: npt.NDArray[np.bool_], mean: Callable[..., FloatArray], *arrays: npt.NDArray[Any]
+) -> FloatArray:
+    """`value`, with the integral filled in: once for every distinct row, because customers share many of them."""
+    if where.any():
+        distinct, index = group_rows(*(v[where].astype(np.float64, copy=False) for v in arrays))
+        value[where] = mean(*distinct)[index]
+    return value

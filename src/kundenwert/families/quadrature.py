@@ -16,7 +16,7 @@ from kundenwert.families.arithmetic import FloatArray, IntArray, log_beta
 
 _TAIL = 42.0  # the integrand is followed until it has dropped by exp(-42) from its peak
 _TINY = 1e-200  # below it p is indistinguishable from 0 in every factor but p**a
-_TOLERANCE = 1e-8  # of two successive sums; convergence is exponential, so the finer one is then exact to rounding
+_TOLERANCE = 1e-10  # of two successive sums; convergence is exponential, so the finer one is then exact to rounding
 _FIRST_NODES = 48
 _MOST_NODES = 3072
 _BLOCK = 2048
