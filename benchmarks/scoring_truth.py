@@ -151,9 +151,15 @@ def _over_time(case: Case) -> mp.mpf:
 
 
 def _hypergeometric(a: mp.mpf, b: mp.mpf, c: mp.mpf, z: mp.mpf) -> mp.mpf:
+    """`2F1`, where mpmath finds the same at two precisions: next to its poles it can be wrong without a word."""
     if c > 3_000 and z < -0.5:  # mpmath would add up alternating terms of thousands of digits, for minutes
         raise mp.libmp.NoConvergence
-    return mp.hyp2f1(a, b, c, z, maxterms=3_000, maxprec=2_000)
+    found = mp.hyp2f1(a, b, c, z, maxterms=3_000, maxprec=2_000)
+    with mp.extradps(15):
+        again = mp.hyp2f1(a, b, c, z, maxterms=3_000, maxprec=2_000)
+    if abs(found - again) > _AGREED**1.5 * abs(again):
+        raise mp.libmp.NoConvergence
+    return found
 
 
 def _exponential_integral(k: mp.mpf, c: mp.mpf, reach: mp.mpf) -> mp.mpf:
