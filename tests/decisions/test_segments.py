@@ -13,6 +13,7 @@ from kundenwert.decisions.thresholds import Marks, Thresholds
 from kundenwert.errors import NumericalError, UsageError
 from kundenwert.names import CUSTOMER_COLUMNS, MIGRATOR, SEGMENTS, STATES, Flag, State
 from kundenwert.units import TimeUnit
+from kundenwert.value.actual import simulate_value
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
 from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
@@ -285,3 +286,26 @@ def test_things_that_do_not_belong_together_are_refused(world):
 def test_short_texts(segments):
     assert repr(segments).startswith("<Segments of 400 customers, thresholds ")
     assert "<table" in segments._repr_html_()
+
+
+def test_a_base_of_one_label_brings_what_the_base_brings():
+    posterior, summary = known_posterior(draws=60), summary_of(few_customers().table.iloc[:2])
+    value = estimate_value(posterior, summary, draws=60, newcomers=20)
+    everybody = Thresholds(valuable=-1e9, growable=1e9, below_zero=0.0, rejection_price=9.0, attainable_scale=1.0)
+    found = segment(value, posterior, summary, thresholds=everybody)
+    assert set(found.table["segment"]) == {"most_valuable"}
+    np.testing.assert_array_equal(found.totals_by_segment["most_valuable"], value.totals.base)
+
+
+def test_totals_by_segment_are_those_of_the_futures_that_made_the_base(world, segments):
+    """The commonest label's total comes by subtraction: here each is added up from the futures themselves."""
+    posterior, summary, value = world
+    people, customers = population(posterior, 300, value.settings.seed), histories(posterior, summary)
+    labels, terms = segments.table["segment"].to_numpy(), value.settings.terms
+    assert len(set(labels)) > 2
+    direct = {label: 0.0 for label in SEGMENTS}
+    for rows, _, future in stream(people, customers, lambda b: simulate_value(b, value.margin[b.rows, None], terms)):
+        for label in set(labels[rows]):
+            direct[label] += future.value[labels[rows] == label].sum(axis=0)
+    for label, total in segments.totals_by_segment.items():
+        np.testing.assert_allclose(total, direct[label], atol=1e-9 * np.abs(value.totals.base).max())

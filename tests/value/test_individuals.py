@@ -1,11 +1,13 @@
 """Individual draws against the families' closed forms, and what must not change them."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from kundenwert.errors import RunError, UsageError
-from kundenwert.families import get_family
+from kundenwert.families import BGNBD, get_family
 from kundenwert.threads import thread_count
 from kundenwert.value.counters import Purpose, text_keys
 from kundenwert.value.individuals import histories, population, stream
@@ -128,3 +130,26 @@ def test_an_error_in_a_thread_is_raised():
 def test_ids_need_not_be_unique_types():
     ids = pd.Series([7, "7"], dtype=object)
     assert text_keys(ids)[0] == text_keys(ids)[1]
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A purchase family that leaves to broadcasting whatever does not depend on the history."""
+
+    true: object = BGNBD
+
+    def __getattr__(self, name):
+        return getattr(self.true, name)
+
+    def individual(self, theta, x, t_x, T):
+        one = self.true.individual(theta, x, t_x, T)
+        return replace(one, rate_alive=theta["alpha"] + T, dropout_alive=(theta["a"], one.dropout_alive[1]))
+
+
+def test_a_family_may_leave_shapes_to_broadcasting():
+    people, customers = population(known_posterior(draws=50), 50, 1), histories(known_posterior(), few_customers())
+    lazy = replace(people, purchase=Lazy())
+    for (_, _, found), (_, _, base) in zip(
+        stream(lazy, customers, draws_of), stream(people, customers, draws_of), strict=True
+    ):
+        np.testing.assert_array_equal(found, base)

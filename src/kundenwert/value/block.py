@@ -97,12 +97,12 @@ class Block:
     def rate(self) -> FloatArray:
         """(row, draw) purchases per time unit of the living customer."""
         one = self.individual
-        return self.streams.gammas(Purpose.RATE, one.rate_shape, one.rate_alive, self.purchases.which)
+        return self.streams.gammas(Purpose.RATE, *self._of(self.purchases, one.rate_shape, one.rate_alive))
 
     @cached_property
     def dropout(self) -> FloatArray:
         """(row, draw) probability that a purchase is the last one, of the living customer."""
-        return self.streams.betas(Purpose.DROPOUT, *self.individual.dropout_alive, self.purchases.which)
+        return self.streams.betas(Purpose.DROPOUT, *self._of(self.purchases, *self.individual.dropout_alive))
 
     @cached_property
     def spend_rate(self) -> FloatArray:
@@ -111,7 +111,7 @@ class Block:
         Bounded away from 0: with q near 0 a draw can underflow, and an infinite order times no order is not a number.
         """
         shape, rate = self.people.spend.individual(self.theta, *self.spending.columns)
-        drawn = self.streams.gammas(Purpose.SPEND, shape, rate, self.spending.which)
+        drawn = self.streams.gammas(Purpose.SPEND, *self._of(self.spending, shape, rate))
         return np.maximum(drawn, SMALLEST_RATE, out=drawn)
 
     @cached_property
@@ -129,3 +129,7 @@ class Block:
     def streams(self) -> Rows:
         """The random streams of the rows."""
         return Rows(self.people.seed, self.keys, np.zeros_like(self.keys), self.people.draws)
+
+    def _of(self, shared: Shared, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Two arrays with a row for each history, whatever the family left to broadcasting, and the rows' histories."""
+        return shared.full(first, self.people.draws), shared.full(second, self.people.draws), shared.which
