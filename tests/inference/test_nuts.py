@@ -48,7 +48,7 @@ def test_another_seed_gives_other_draws(
 
 def test_auto_says_what_it_chose(sample_posterior: kw.Posterior) -> None:
     assert sample_posterior.engine == "importance"
-    assert any("auto chose nuts" in choice for choice in sample_posterior.choices)
+    assert any("auto chose importance: Pareto k" in choice for choice in sample_posterior.choices)
 
 
 def test_complete_pooling_repeats_one_vector(monthly_sample: tuple[kw.CustomerSummary, kw.Holdout]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import CompiledLikelihood, Family, NormalPrior
 
+SMALLEST, LARGEST = 1e-100, 1e12  # of a parameter; further out differences of large numbers are noise, not likelihood
 _STEP = 1e-3  # of the differences behind the Jacobian of `constrain`: exact to 2e-7, which moves no mode that matters
 _MOST_STEPS = 100
 _LONGEST = 2.0  # of a Newton step, in prior standard deviations
@@ -67,9 +68,16 @@ class Density:
         return np.stack([constrained[name] for name in self.family.parameters], axis=1)
 
     def log_likelihood(self, u: FloatArray) -> FloatArray:
-        """(cohort, coordinate, point) -> (cohort, point); -inf where it is not finite."""
-        value = self.likelihood.values(self.theta(u))
-        return np.asarray(np.where(np.isfinite(value), value, -np.inf))
+        """(cohort, coordinate, point) -> (cohort, point); -inf beyond parameters that double precision can tell."""
+        theta = self.theta(u)
+        told = ((theta > SMALLEST) & (theta < LARGEST)).all(axis=1)
+        points = np.clip(theta, SMALLEST, LARGEST)
+        if len(points) == self.likelihood.n_cohorts:
+            value = self.likelihood.values(points)
+        else:
+            together = np.moveaxis(points, 0, 1).reshape(1, points.shape[1], -1)
+            value = self.likelihood.values(together).reshape(told.shape)
+        return np.asarray(np.where(told & np.isfinite(value), value, -np.inf))
 
     def values(self, u: FloatArray) -> FloatArray:
         """Unnormalised log densities, (cohort, coordinate, point) -> (cohort, point)."""
@@ -79,7 +87,11 @@ class Density:
     def derivatives(self, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Value (cohort,), gradient (cohort, coordinate) and Hessian at one point a cohort."""
         theta, jacobian, second = self._transformed(u)
-        value, slope, curvature = self.likelihood.derivatives(theta)
+        if len(theta) == self.likelihood.n_cohorts:
+            value, slope, curvature = self.likelihood.derivatives(theta)
+        else:
+            each = [self.likelihood.derivatives(row[None]) for row in theta]
+            value, slope, curvature = (np.concatenate(some) for some in zip(*each, strict=True))
         away = u - self.mean
         gradient = np.einsum("cpd,cp->cd", jacobian, slope) - self.precision * away
         hessian = np.einsum("cpd,cpq,cqe->cde", jacobian, curvature, jacobian)
@@ -93,6 +105,11 @@ class Density:
         grid = np.stack(np.meshgrid(*([[0.0, 1.0]] * low.shape[1]), indexing="ij")).reshape(low.shape[1], -1)
         corners = self.theta(low[:, :, None] + (high - low)[:, :, None] * grid)
         return replace(self, likelihood=self.likelihood.prepared(corners.min(axis=2), corners.max(axis=2)))
+
+    def repeated(self, count: int) -> Self:
+        """The density of one cohort several times over, as if that many cohorts had the same customers."""
+        rows = (np.repeat(self.mean, count, axis=0), np.repeat(self.precision, count, axis=0))
+        return replace(self, mean=rows[0], precision=rows[1])
 
     def _transformed(self, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Parameters (cohort, parameter), their Jacobian and their second derivatives, by central differences."""

@@ -5,6 +5,7 @@ show, weights smoothed by their Pareto tail, and a resampling into draws of equa
 knows how they came about. Sources: Vehtari et al. (2024), Owen and Zhou (2000); docs/statistics.md, Fast posteriors.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,12 @@ from kundenwert.streams import stream_seed
 
 FREEDOM, WIDE_FREEDOM = 8.0, 4.0
 WIDENED = 9.0  # the wide proposal's variance, where the data decide, as a multiple of the mode's
-FIRST_ROUND, WIDE_FIRST, WIDE_LATER = 800, 0.3, 0.1
+FIRST_ROUND, FIRST_ROUND_SMALL, WIDE_FIRST, WIDE_LATER = 800, 1600, 0.3, 0.1
 EFFICIENCY = 0.75  # of an adapted round; the first guess of how many points it takes
+SMALL = 1200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
+LEAST_ROUNDS_SMALL = 2
+GOOD_K = 0.5
+NEGLIGIBLE = 12.0  # nats below the highest mode at which another one no longer counts
 SPARE = 1.05  # effective draws aimed at, for each draw asked for
 MOST_ROUNDS = 6
 CUTS = special.ndtri(np.arange(1, 8) / 8)  # of each standardised axis into eight parts
@@ -148,37 +153,38 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     density : of one cohort.
     draws : wanted.
     """
-    peak = modes(density, density.mean)
-    near, wide = _around(peak, density)
-    reach = 12.0 * np.sqrt(np.diag(near.factor @ near.factor.T))
-    density = density.prepared(peak.u - reach, peak.u + reach)
-    stand_in = quartic(density, peak, rng) if allow_surrogate else None
+    peaks = distinct_modes(density)
+    small = density.cost < SMALL
+    near = [_proposal(peaks.u[i], peaks.precision[i], FREEDOM) for i in range(len(peaks.u))]
+    wide = [_widened(peaks.u[i], peaks.precision[i], density) for i in range(len(peaks.u))]
+    reach = 12.0 * np.sqrt(np.linalg.inv(peaks.precision)[:, range(density.shape[1]), range(density.shape[1])])
+    density = density.prepared((peaks.u - reach).min(axis=0)[None], (peaks.u + reach).max(axis=0)[None])
+    stand_in = quartic(density, peaks, rng) if allow_surrogate and len(near) == 1 else None
     target = stand_in or density
 
+    # Where points are cheap the wide proposals learn too, and find the shoulders that a single t does not have.
+    learning = [*near, *wide] if small else near
+    shares = np.full(len(learning), 1.0 / len(learning))
     proposals, counts, points, values = [], [], [], []
-
-    def add(proposal: Proposal, count: int) -> None:
-        u = proposal.draw(rng, count)
-        proposals.append(proposal)
-        counts.append(count)
-        points.append(u)
-        values.append(target.values(u[None])[0])
-
-    efficiency = EFFICIENCY
-    add(near, round(FIRST_ROUND * (1 - WIDE_FIRST)))
-    add(wide, round(FIRST_ROUND * WIDE_FIRST))
-    for _ in range(MOST_ROUNDS):
+    count, wide_share = (FIRST_ROUND_SMALL if small else FIRST_ROUND), WIDE_FIRST
+    for round_number in range(MOST_ROUNDS):
+        planned = [*((share * (1.0 - wide_share), p) for share, p in zip(shares, learning, strict=True))]
+        planned += [(wide_share / len(wide), p) for p in wide]
+        for share, proposal in planned:
+            some = max(1, round(count * share))
+            proposals.append(proposal)
+            counts.append(some)
+            points.append(proposal.draw(rng, some))
+            values.append(target.values(points[-1][None])[0])
         u = np.concatenate(points, axis=1)
-        log_weights = np.concatenate(values) - mixture_log_density(proposals, counts, u)
-        weights, k = smoothed(log_weights)
+        weights, k = smoothed(np.concatenate(values) - mixture_log_density(proposals, counts, u))
         effective = 1.0 / float(weights @ weights)
-        if effective >= SPARE * draws:
+        if effective >= SPARE * draws and k <= GOOD_K and round_number >= (LEAST_ROUNDS_SMALL if small else 1):
             break
-        adapted = _matched(u, weights, near)
-        count = round((SPARE * draws - effective) / efficiency) + 100
-        efficiency *= 0.6
-        add(adapted, round(count * (1 - WIDE_LATER)))
-        add(wide, round(count * WIDE_LATER))
+        learning, shares = adapted(learning, shares, u, weights)
+        missing = max(SPARE * draws - effective, 0.2 * draws if round_number else 0.0)
+        count = round(missing / EFFICIENCY / (1 if round_number + 1 >= LEAST_ROUNDS_SMALL or not small else 3)) + 100
+        wide_share = WIDE_LATER if k <= GOOD_K else WIDE_FIRST
     return Sampled(
         u=u[:, resampled(u, weights, draws, rng)],
         pareto_k=k,
@@ -186,6 +192,47 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
         evaluations=sum(counts) if stand_in is None else stand_in.evaluations + int(stand_in.beyond(u[None]).sum()),
         residual=0.0 if stand_in is None else stand_in.residual,
     )
+
+
+def distinct_modes(density: Density) -> Modes:
+    """The modes that Newton's method finds from several starts, those that matter; one row each.
+
+    MBG/NBD has two where the data cannot tell customers who never came back from customers who were slow.
+    """
+    spread = density.precision**-0.5
+    signs = np.ones((3, density.shape[1]))
+    signs[0], signs[1:, -1], signs[2, 0] = 0.0, -1.0, -1.0
+    many = density.repeated(len(signs))
+    found = modes(many, density.mean + 1.5 * signs * spread)
+    value = many.values(found.u[:, :, None])[:, 0]
+    kept: list[int] = []
+    for i in np.argsort(-value).tolist():
+        away = found.u[i] - found.u[kept]
+        distance = np.einsum("kd,kde,ke->k", away, found.precision[kept], away)
+        if value[i] > value.max() - NEGLIGIBLE and (distance > 0.01).all():
+            kept.append(i)
+    return Modes(found.u[kept], found.precision[kept], found.found[kept])
+
+
+def adapted(
+    proposals: Sequence[Proposal], shares: FloatArray, u: FloatArray, weights: FloatArray
+) -> tuple[list[Proposal], FloatArray]:
+    """One step of expectation and maximization of a mixture towards weighted points (Cappe et al. 2008)."""
+    log_parts = np.stack([np.log(share) + p.log_density(u) for share, p in zip(shares, proposals, strict=True)])
+    parts = np.exp(log_parts - log_parts.max(axis=0))
+    parts *= weights / parts.sum(axis=0)
+    total = np.maximum(parts.sum(axis=1), 1e-3)
+    new = []
+    for part, mass, before in zip(parts, total, proposals, strict=True):
+        centre = (u @ part) / part.sum()
+        away = u - centre[:, None]
+        try:
+            factor = np.linalg.cholesky((part * away) @ away.T / mass)
+        except np.linalg.LinAlgError:  # all weight on a few points: keep what there is
+            new.append(before)
+            continue
+        new.append(Proposal(centre, factor, FREEDOM))
+    return new, total / total.sum()
 
 
 def resampled(u: FloatArray, weights: FloatArray, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -208,26 +255,15 @@ def resampled(u: FloatArray, weights: FloatArray, draws: int, rng: np.random.Gen
     return rng.permutation(curve[np.minimum(chosen, weights.size - 1)])
 
 
-def _around(peak: Modes, density: Density) -> tuple[Proposal, Proposal]:
-    """A proposal that fits the mode, and one three times as wide where the data decide, as wide as the prior elsewhere.
+def _proposal(centre: FloatArray, precision: FloatArray, freedom: float) -> Proposal:
+    return Proposal(centre, np.linalg.cholesky(np.linalg.inv(precision)), freedom)
+
+
+def _widened(centre: FloatArray, precision: FloatArray, density: Density) -> Proposal:
+    """A proposal three times as wide as the mode where the data decide, and as wide as the prior elsewhere.
 
     With few customers the likelihood is flat on one side of the mode, the posterior has the prior's tail there, and a
     proposal made from curvature never goes to see: weights look well-behaved and the tail is missing.
     """
     prior = np.diag(density.precision[0])
-    data = peak.precision[0] - prior
-    return tuple(  # type: ignore[return-value]
-        Proposal(peak.u[0], np.linalg.cholesky(np.linalg.inv(precision)), freedom)
-        for precision, freedom in ((peak.precision[0], FREEDOM), (data / WIDENED + prior, WIDE_FREEDOM))
-    )
-
-
-def _matched(u: FloatArray, weights: FloatArray, before: Proposal) -> Proposal:
-    """A proposal with the weighted mean and covariance of the points so far."""
-    centre = u @ weights
-    away = u - centre[:, None]
-    try:
-        factor = np.linalg.cholesky((weights * away) @ away.T)
-    except np.linalg.LinAlgError:  # all weight on a few points: keep what there is
-        return before
-    return Proposal(centre, factor, FREEDOM)
+    return _proposal(centre, (precision - prior) / WIDENED + prior, WIDE_FREEDOM)
