@@ -9,10 +9,21 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.cases import CASES, CONTESTANTS, DATASETS, ENVIRONMENTS, Contestant, contestants_of
+from harness.cases import (
+    CASE_DATASETS,
+    CASES,
+    CONTESTANTS,
+    DATASETS,
+    ENVIRONMENTS,
+    FITS,
+    POINT,
+    Contestant,
+    contestants_of,
+)
 from harness.environments import MissingError, make_environment
 from harness.judge import log_likelihood, read_customers
 from harness.machine import describe_machine, take_snapshot
@@ -43,7 +54,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="kundenwert beside other packages: same data, same machine, in turns.")
     parser.add_argument("--quick", action="store_true", help="the sample only, one warm repetition")
     parser.add_argument("--case", action="append", choices=CASES, help="repeat for several; default: all")
-    parser.add_argument("--dataset", action="append", choices=DATASETS, help="repeat for several; default: both")
+    parser.add_argument(
+        "--dataset", action="append", choices=DATASETS, help="repeat for several; default: all of a case"
+    )
     parser.add_argument("--only", action="append", choices=ENVIRONMENTS, help="whose; repeat for several; default: all")
     parser.add_argument("--repetitions", type=int, help="warm ones, after the cold one; default 3, with --quick 1")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds after which one warm turn is enough (60)")
@@ -67,21 +80,24 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         work = Path(temporary)
         pythons, code = environments(asked, work)
-        facts = write_input(pythons["kundenwert"], work)
+        datasets = [name for name in asked.dataset if any(name in CASE_DATASETS[case] for case in asked.case)]
+        facts = write_input(pythons["kundenwert"], work, datasets)
         rows: list[Row] = []
         versions: dict[str, Any] = {}
-        for dataset in asked.dataset:
-            customers = read_customers(work / f"{dataset}-summary.csv")
+        for dataset in datasets:
+            judge = Judge(work / f"{dataset}-summary.csv")
             for case in asked.case:
+                if dataset not in CASE_DATASETS[case]:
+                    continue
 
                 def start(one: Contestant, case: str = case, dataset: str = dataset) -> Worker:
                     return start_worker(one, case, dataset, pythons[one.environment], work, asked.timeout)
 
-                contestants = contestants_of(case, asked.only)
+                contestants = contestants_of(case, dataset, asked.only)
                 found, ran_on = run_case(case, dataset, contestants, start, asked.repetitions, asked.patience, tell)
                 for one in contestants:
                     versions.setdefault(one.environment, {}).update(ran_on.get(one.name, {}))
-                rows += [judged(row, customers) for row in found]
+                rows += [judge.judged(row) for row in found]
         return {
             "date": datetime.date.today().isoformat(),
             "code": code,
@@ -107,10 +123,11 @@ def environments(asked: argparse.Namespace, work: Path) -> tuple[dict[str, Path]
     return pythons, code
 
 
-def write_input(python: Path, work: Path) -> dict[str, Any]:
+def write_input(python: Path, work: Path, datasets: list[str]) -> dict[str, Any]:
     """The logs and the customer summaries as CSV files that all contestants read; what is known about them."""
     environment = clean_environment(work / "compiled" / "input")
-    subprocess.run([str(python), "-m", "contestants.data", str(work)], cwd=BENCHMARKS, env=environment, check=True)
+    command = [str(python), "-m", "contestants.data", str(work), *datasets]
+    subprocess.run(command, cwd=BENCHMARKS, env=environment, check=True)
     facts: dict[str, Any] = json.loads((work / "facts.json").read_text(encoding="utf-8"))
     return facts
 
@@ -129,15 +146,26 @@ def start_worker(one: Contestant, case: str, dataset: str, python: Path, work: P
         "method": one.method,
     }
     command = [str(python), str(BENCHMARKS / "worker.py"), one.module, case, json.dumps(options)]
-    return Worker(command, timeout, LOG, clean_environment(compiled))
+    return Worker(command, timeout, LOG, clean_environment(compiled, one.variables))
 
 
-def judged(row: Row, customers: Any) -> Row:
-    """A fit's row with the log-likelihood at its estimates, computed here."""
-    if row["status"] == "ok" and row["case"].startswith("fit_"):
-        likelihood = log_likelihood(row["case"], row["result"]["estimates"], customers)
-        row["result"]["log_likelihood"] = likelihood
-    return row
+class Judge:
+    """Adds to a row the log-likelihood at what it found, computed here; the summary is read when first needed."""
+
+    def __init__(self, summary: Path) -> None:
+        self._customers = cache(lambda: read_customers(summary))
+        self._known: dict[str, float] = {}
+
+    def judged(self, row: Row) -> Row:
+        """The row of a fit with the log-likelihood at its estimates, that of a gradient with the one at its point."""
+        if row["status"] == "ok" and row["case"] in ("gradient", *FITS):
+            theta = POINT if row["case"] == "gradient" else row["result"]["estimates"]
+            family = "gamma_gamma" if row["case"] == "fit_gamma_gamma" else "bgnbd"
+            key = json.dumps([family, theta])
+            if key not in self._known:
+                self._known[key] = log_likelihood(family, theta, self._customers())
+            row["result"]["log_likelihood"] = self._known[key]
+        return row
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ MONTHLY_DISCOUNT = (1 + ANNUAL_DISCOUNT) ** (1 / 12) - 1
 SCORING_DRAWS = 200  # parameter draws that whoever has a posterior scores with
 SEED = 20260101
 OBSERVATION_END = "1997-09-30"
+BLOCK_SECONDS = 0.5  # of calls that take microseconds
 
 type Prepared = tuple[Callable[[], Any], Callable[[Any], dict[str, Any]]]
 
@@ -59,17 +60,39 @@ def describe_scores(steps: Mapping[str, tuple[float, Any]]) -> dict[str, Any]:
     }
 
 
+def block_of_calls(function: Callable[[], Any]) -> tuple[int, float]:
+    """Calls a function for half a second or more; how many calls that were, and seconds a call."""
+    calls = 1
+    while True:
+        begin = time.perf_counter()
+        for _ in range(calls):
+            function()
+        took = time.perf_counter() - begin
+        if took >= BLOCK_SECONDS:
+            return calls, took / calls
+        calls = max(2 * calls, round(1.2 * calls * BLOCK_SECONDS / took)) if took > 0.01 else 2 * calls
+
+
+def describe_calls(block: tuple[int, float]) -> dict[str, Any]:
+    """As rows hold a block of calls."""
+    return {"calls": block[0], "seconds_a_call": block[1]}
+
+
 def describe_draws(draws: Mapping[str, Any]) -> dict[str, Any]:
-    """Posterior means, standard deviations and the health of the chains; draws are (chain, draw) arrays."""
+    """Posterior means, standard deviations and the health of the chains, if any; draws are (chain, draw) arrays."""
     from arviz_stats.base import array_stats
 
     axes = {"chain_axis": 0, "draw_axis": 1}
     chains, length = next(iter(draws.values())).shape
-    return {
+    found = {
         "estimates": {name: float(values.mean()) for name, values in draws.items()},
         "sd": {name: float(values.std(ddof=1)) for name, values in draws.items()},
         "chains": chains,
         "draws": chains * length,
+    }
+    if chains == 1:
+        return found
+    return found | {
         "smallest_ess": min(float(array_stats.ess(values, **axes)) for values in draws.values()),
         "largest_rhat": max(float(array_stats.rhat(values, **axes)) for values in draws.values()),
     }

@@ -5,30 +5,33 @@ Lee (2005), "Counting Your Customers" the Easy Way; Fader, Hardie (2013), The Ga
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from math import exp, lgamma, log, log1p, nan
 from pathlib import Path
 
-Customer = tuple[float, float, float, float]
+Customer = tuple[float, ...]
 
 
-def read_customers(path: Path) -> list[Customer]:
-    """Frequency, recency, T and mean spend of every customer."""
+def read_customers(path: Path) -> dict[str, Counter[Customer]]:
+    """How many customers have each history, by family: (x, t_x, T) of everybody, (x, mean spend) of who has repeats."""
+    purchases: Counter[Customer] = Counter()
+    spend: Counter[Customer] = Counter()
     with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        return [
-            (float(row["frequency"]), float(row["recency"]), float(row["T"]), float(row["monetary_value"]))
-            for row in rows
-        ]
+        for row in csv.DictReader(file):
+            x, zbar = float(row["frequency"]), float(row["monetary_value"])
+            purchases[x, float(row["recency"]), float(row["T"])] += 1
+            if x > 0 and zbar > 0:
+                spend[x, zbar] += 1
+    return {"bgnbd": purchases, "gamma_gamma": spend}
 
 
-def log_likelihood(case: str, theta: Mapping[str, float], customers: Sequence[Customer]) -> float:
+def log_likelihood(family: str, theta: Mapping[str, float], customers: Mapping[str, Counter[Customer]]) -> float:
     """At a contestant's estimates (posterior: its means), summed over customers; NaN where the parameters have none."""
     if any(not value > 0 for value in theta.values()):
         return nan
-    if case == "fit_bgnbd":
-        return sum(bgnbd(theta, x, t_x, T) for x, t_x, T, _ in customers)
-    return sum(gamma_gamma(theta, x, zbar) for x, _, _, zbar in customers if x > 0 and zbar > 0)
+    one = {"bgnbd": bgnbd, "gamma_gamma": gamma_gamma}[family]
+    return sum(count * one(theta, *history) for history, count in customers[family].items())
 
 
 def bgnbd(theta: Mapping[str, float], x: float, t_x: float, T: float) -> float:

@@ -23,10 +23,11 @@ class FailedError(Exception):
     """A worker said that its contestant raised, or died without a word."""
 
 
-def clean_environment(compile_folder: Path) -> dict[str, str]:
+def clean_environment(compile_folder: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a worker: compiled code goes to a folder of its own, empty at the start of a cold run."""
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    return {**inherited, "PYTENSOR_FLAGS": f"base_compiledir={compile_folder}", "NUMBA_CACHE_DIR": str(compile_folder)}
+    compiled = {"PYTENSOR_FLAGS": f"base_compiledir={compile_folder}", "NUMBA_CACHE_DIR": str(compile_folder)}
+    return {**inherited, **compiled, **(variables or {})}
 
 
 def kill_group(leader: int) -> None:

@@ -5,7 +5,7 @@ from math import floor, log10
 from statistics import median
 from typing import Any
 
-from harness.cases import CASE_TEXT, CASES, CONTESTANTS, DATASETS, reference_of
+from harness.cases import CASE_TEXT, CASES, CONTESTANTS, DATASETS, FITS, reference_of
 
 Row = Mapping[str, Any]
 NOTHING = "-"
@@ -63,17 +63,47 @@ def last_result(rows: Sequence[Row]) -> Mapping[str, Any]:
 def case_table(case: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     """One case on one data set: what it took, and what was found."""
     named = {one.name: [row for row in rows if row["contestant"] == one.name] for one in CONTESTANTS}
+    about = f"**{rows[0]['dataset']}** ({facts['customers']:,} customers)"
+    if case == "gradient":
+        return f"{about}\n\n{_gradient_table(named)}"
     took, found = [], []
+    posterior = named[reference_of("posterior")]
     for one in CONTESTANTS:
         own = named[one.name]
         if own:
-            took.append([one.name, *_took(own, named[reference_of(one.kind)]), *TIMES[case][1](own)])
+            beside = [significant(ratio(own, posterior))] if case in FITS else []
+            took.append([one.name, *_took(own, named[reference_of(one.kind)]), *beside, *TIMES[case][1](own)])
             found.append([one.name, *FOUND[case][1](last_result(own))])
-    about = f"**{rows[0]['dataset']}** ({facts['customers']:,} customers)"
     if case == "score":
         about += f"; {facts['holdout_purchases']:,} purchases really came"
-    times = markdown(["", *TOOK, *TIMES[case][0]], took)
-    return f"{about}\n\n{times}\n\n{markdown(['', *FOUND[case][0]], found)}"
+    header = ["", *TOOK, *["times our posterior"] * (case in FITS), *TIMES[case][0]]
+    return f"{about}\n\n{markdown(header, took)}\n\n{markdown(['', *FOUND[case][0]], found)}"
+
+
+def _gradient_table(named: Mapping[str, Sequence[Row]]) -> str:
+    """Microseconds an evaluation: the median over the warm blocks, and the ratio within a turn."""
+    blocks = {
+        name: [row if row["status"] != "ok" else {**row, "call": row["result"]["seconds_a_call"]} for row in rows]
+        for name, rows in named.items()
+        if rows
+    }
+    lines = []
+    for name, rows in blocks.items():
+        result, call = last_result(rows), of_good(rows, "call", "warm")
+        own, judged = result.get("own_log_likelihood"), result.get("log_likelihood")
+        compressing = result.get("compressing_seconds")
+        lines.append(
+            [
+                name,
+                significant(call * 1e6) if call is not None else rows[-1]["status"],
+                significant(ratio(rows, blocks.get(reference_of("gradient"), []), "call")),
+                str(sum(row["state"] == "warm" and row["status"] == "ok" for row in rows)),
+                significant(compressing * 1e3 if compressing is not None else None),
+                *(f"{value:,.4f}" if value is not None else NOTHING for value in (own, judged)),
+            ]
+        )
+    header = ["", "microseconds an evaluation", "times ours", "blocks", "compressing before, ms"]
+    return markdown([*header, "log-likelihood there", "by the judge"], lines)
 
 
 TOOK = ["cold s", "warm s", "turns", "times ours", "CPU s, cold", "CPU s, warm", "times ours", "peak MiB"]
@@ -123,7 +153,11 @@ def _fit_found(result: Row) -> list[str]:
         estimates or NOTHING,
         f"{likelihood:,.2f}" if likelihood is not None else NOTHING,
         f"{effective:,.0f} of {result['draws']:,}" if effective else NOTHING,
-        f"{result['largest_rhat']:.3f}" if effective else NOTHING,
+        f"k {result['pareto_k']:.2f}"
+        if "pareto_k" in result
+        else f"{result['largest_rhat']:.3f}"
+        if effective
+        else NOTHING,
     ]
 
 
@@ -139,7 +173,7 @@ TIMES: dict[str, tuple[list[str], Callable[[Sequence[Row]], list[str]]]] = {
     "fit_gamma_gamma": _PER_DRAW,
     "score": ([f"{name} s" for name in ("purchases", "P(alive)", "spend", "value")], _by_score),
 }
-_FIT = (["estimates", "log-likelihood there", "smallest ESS", "R-hat"], _fit_found)
+_FIT = (["estimates", "log-likelihood there", "smallest ESS", "R-hat or Pareto k"], _fit_found)
 FOUND = {
     "summarize": (["customers", "sum of frequency", "of recency", "of T", "of monetary value"], _summary_found),
     "fit_bgnbd": _FIT,

@@ -10,6 +10,7 @@ import math
 import pytest
 from contestants import data
 from harness.judge import log_likelihood, read_customers
+from run import Judge
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +32,35 @@ def test_facts_are_those_of_cdnow(written):
 
 
 def test_every_customer_is_read(customers):
-    assert len(customers) == 2357
-    assert sum(x for x, *_ in customers) == 2457
+    assert customers["bgnbd"].total() == 2357
+    assert sum(count * x for (x, *_), count in customers["bgnbd"].items()) == 2457
 
 
 def test_bgnbd_at_the_rounded_estimates_of_the_paper(customers):
     theta = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
-    assert log_likelihood("fit_bgnbd", theta, customers) == pytest.approx(-9582.430478013672, abs=1e-8)
+    assert log_likelihood("bgnbd", theta, customers) == pytest.approx(-9582.430478013672, abs=1e-8)
 
 
 @pytest.mark.parametrize(
-    ("case", "theta", "expected"),
+    ("family", "theta", "expected"),
     [
-        ("fit_bgnbd", {"r": 0.24259, "alpha": 4.41360, "a": 0.79292, "b": 2.42589}, -9582.4292),
-        ("fit_gamma_gamma", {"p": 6.2493, "q": 3.7443, "v": 15.4443}, -4055.9177),
+        ("bgnbd", {"r": 0.24259, "alpha": 4.41360, "a": 0.79292, "b": 2.42589}, -9582.4292),
+        ("gamma_gamma", {"p": 6.2493, "q": 3.7443, "v": 15.4443}, -4055.9177),
     ],
 )
-def test_at_the_maximum(customers, case, theta, expected):
-    assert log_likelihood(case, theta, customers) == pytest.approx(expected, abs=1e-4)
+def test_at_the_maximum(customers, family, theta, expected):
+    assert log_likelihood(family, theta, customers) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_row_is_judged_at_what_it_found(written):
+    judge = Judge(written / "sample-summary.csv")
+    row = {"status": "ok", "case": "gradient", "result": {}}
+    assert judge.judged(row)["result"]["log_likelihood"] == pytest.approx(-9582.430478013672, abs=1e-8)
+    row = {"status": "ok", "case": "fit_gamma_gamma", "result": {"estimates": {"p": 6.2493, "q": 3.7443, "v": 15.4443}}}
+    assert judge.judged(row)["result"]["log_likelihood"] == pytest.approx(-4055.9177, abs=1e-4)
+    assert judge.judged({"status": "timeout", "case": "gradient"}) == {"status": "timeout", "case": "gradient"}
 
 
 def test_impossible_parameters_have_no_likelihood(customers):
-    assert math.isnan(log_likelihood("fit_gamma_gamma", {"p": 1.0, "q": -1.0, "v": 1.0}, customers))
-    assert math.isnan(log_likelihood("fit_gamma_gamma", {"p": 1.0, "q": math.nan, "v": 1.0}, customers))
+    assert math.isnan(log_likelihood("gamma_gamma", {"p": 1.0, "q": -1.0, "v": 1.0}, customers))
+    assert math.isnan(log_likelihood("gamma_gamma", {"p": 1.0, "q": math.nan, "v": 1.0}, customers))

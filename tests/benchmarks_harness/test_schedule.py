@@ -3,11 +3,11 @@
 from collections import deque
 
 import pytest
-from harness.cases import CASES, CONTESTANTS, ENVIRONMENTS, contestants_of, reference_of
+from harness.cases import CASE_DATASETS, CASES, CONTESTANTS, ENVIRONMENTS, contestants_of, reference_of
 from harness.processes import FailedError, TimeLimitError
 from harness.schedule import run_case, turns
 
-FITTERS = [one for one in CONTESTANTS if one.kind == "point"]
+FITTERS = [one for one in CONTESTANTS if one.kind == "point" and "score" in one.cases]
 READY = {"event": "ready", "python": "3.13.0", "versions": {"it": "1"}, "import_seconds": 0.5, "prepare_seconds": 0.1}
 
 
@@ -83,12 +83,21 @@ def test_one_warm_turn_is_enough_for_the_slow():
     assert [diary.count(name) for name in NAMES] == [2, 4, 4]
 
 
-def test_every_case_has_ourselves_and_a_peer():
+def test_every_case_has_ourselves_and_a_peer_on_all_its_data():
     for case in CASES:
-        found = contestants_of(case, ENVIRONMENTS)
-        assert {one.name for one in found} >= {reference_of(one.kind) for one in found}
-        assert len({one.environment for one in found}) >= 3
+        for dataset in CASE_DATASETS[case]:
+            found = contestants_of(case, dataset, ENVIRONMENTS)
+            assert {one.name for one in found} >= {reference_of(one.kind) for one in found}
+            assert len({one.environment for one in found}) >= 2
+    assert len({one.name for one in CONTESTANTS}) == len(CONTESTANTS)
+
+
+def test_who_takes_long_stays_with_small_data():
+    small, large = (contestants_of("fit_bgnbd", name, ("pymc-marketing",)) for name in ("sample", "simulated-1m"))
+    assert [one.name for one in small] == ["pymc-marketing NUTS", "pymc-marketing MAP"]
+    assert large == []
 
 
 def test_contestants_are_chosen_by_environment():
-    assert [one.name for one in contestants_of("score", ("lifetimes",))] == ["lifetimes maximum likelihood"]
+    found = contestants_of("score", "sample", ("lifetimes",))
+    assert [one.name for one in found] == ["lifetimes maximum likelihood"]

@@ -77,11 +77,43 @@ def test_table_of_a_case():
         assert len({line.count("|") for line in table.splitlines()}) == 1
     _, _, ours, peer, late = times.splitlines()
     assert ours.startswith(f"| {OURS} | 4.00 | 1.00 | 3 | 1.00 |")
-    assert peer == f"| {PEER} | 6.00 | 4.00 | 3 | 3.00 | 2.50 | 2.00 | 3.00 | 100 | - | - |"
+    assert peer == f"| {PEER} | 6.00 | 4.00 | 3 | 3.00 | 2.50 | 2.00 | 3.00 | 100 | - | - | - |"
     assert late.startswith("| pymc-marketing MAP | timeout | - | 0 | - |")
     _, _, _, peer, late = found.splitlines()
     assert peer == f"| {PEER} | p 6.25, q 3.744, v 15.44 | -4,055.92 | - | - |"
     assert late == "| pymc-marketing MAP | - | - | - | - |"
+
+
+def test_points_are_held_against_our_posterior_too():
+    posterior = [row("kundenwert importance sampling", n, 0.5, kind="posterior") for n in range(2)]
+    table = case_table("fit_gamma_gamma", [*posterior, *ROWS], {"customers": 2357}).split("\n\n")[1]
+    _, _, own, _, peer = table.splitlines()
+    assert own.endswith("| 1.00 | 100 | 1.00 | - | - |")
+    assert peer.endswith("| 3.00 | 100 | 8.00 | - | - |")
+
+
+def test_importance_sampling_shows_the_tail_of_its_weights():
+    result = {"draws": 4000, "smallest_ess": 4000.0, "pareto_k": 0.0649, "estimates": {"p": 6.5}}
+    rows = [row("kundenwert importance sampling", n, 0.5, result={**result, "log_likelihood": -1.0}) for n in (0, 1)]
+    assert case_table("fit_gamma_gamma", rows, {"customers": 2357}).endswith("| 4,000 of 4,000 | k 0.06 |")
+
+
+def test_gradients_are_shown_by_the_call():
+    def block(name, number, call, **more):
+        found = {"seconds_a_call": call, "own_log_likelihood": -9582.4305, "log_likelihood": -9582.43048, **more}
+        return row(name, number, 0.5, case="gradient", kind="gradient", result=found)
+
+    calls = {"kundenwert, compiled likelihood": (9e-6, 1e-5, 3e-5), "pymc-marketing, C": (9e-4, 4e-4, 6e-4)}
+    rows = [
+        block(name, n, took, **({"compressing_seconds": 0.0025} if "kundenwert" in name else {}))
+        for name, times in calls.items()
+        for n, took in enumerate(times)
+    ]
+    late = row("pymc-marketing, Numba", 0, None, "timeout", case="gradient")
+    _, _, ours, default, peer = case_table("gradient", [*rows, late], {"customers": 2357}).splitlines()[2:]
+    assert ours.startswith("| kundenwert, compiled likelihood | 20.0 | 1.00 | 2 | 2.50 | -9,582.4305 | -9,582.4305 |")
+    assert peer.startswith("| pymc-marketing, C | 500 | 30.0 | 2 | - |")
+    assert default == "| pymc-marketing, Numba | timeout | - | 0 | - | - | - |"
 
 
 def test_effective_draws_and_scores_are_shown():
