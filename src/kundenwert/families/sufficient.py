@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kundenwert.errors import DataError, Violation
-from kundenwert.families.arithmetic import FloatArray, IntArray, group_rows, softplus, total_by
+from kundenwert.families.arithmetic import FloatArray, IntArray, group_rows, narrow, softplus, total_by
+from kundenwert.families.distinct import distinct_customers
 from kundenwert.families.protocol import Rows
 
 
@@ -34,33 +34,38 @@ def compress_histories(
     than i chances to drop out. `day*`: distinct (cohort, day). `exposure*`: customers and purchases by (cohort, T).
     `death*`: distinct (cohort, x, t_x, T) that may be dead, pointing into the other tables. Indices are int64.
     """
-    x, t_x, T, cohort = check_histories(x, t_x, T, cohort, n_cohorts)
+    (repeats, t_x, T), cohort, customers = distinct_customers(
+        "purchase histories (by position)", _impossible, cohort, n_cohorts, x, t_x, T
+    )
+    x = repeats.astype(np.int64)
     chances = x + first_kill
-    steps, offset = _steps(x, cohort, n_cohorts, first_kill)
-    may_be_dead = np.flatnonzero(chances > 0)
-    (day_cohort, day), index = group_rows(
-        np.concatenate([cohort, cohort[may_be_dead]]), np.concatenate([T, t_x[may_be_dead]])
-    )
-    day_T, day_t_x = index[: x.size], index[x.size :]
+    steps, offset = _steps(x, cohort, customers, n_cohorts, first_kill)
+    dead = np.flatnonzero(chances > 0)
+    every_day = np.concatenate([T, t_x[dead]])
+    days = np.unique(every_day)
+    place, member = narrow(np.searchsorted(days, every_day), days.size), narrow(cohort, n_cohorts)
+    (day_cohort, day_place), index = group_rows(np.concatenate([member, member[dead]]), place)
+    day_cohort, day_T = day_cohort.astype(np.int64), index[: x.size]
+    (exposure_day,), group = group_rows(narrow(day_T, day_place.size))
+    exposure_day = exposure_day.astype(np.int64)
 
-    (exposure_cohort, exposure_day), group = group_rows(cohort, day_T)
-    (death_cohort, death_x, death_recency, death_T), dead = group_rows(
-        cohort[may_be_dead], x[may_be_dead], day_t_x, day_T[may_be_dead]
-    )
+    repeats = narrow(x[dead], int(x.max(initial=0)) + 1)
+    order = np.lexsort((place[: x.size][dead], place[x.size :], repeats, member[dead]))
+    gone = dead[order]
     return {
         **steps,
-        "day": day,
+        "day": days[day_place],
         "day_cohort": day_cohort,
         "exposure_day": exposure_day,
-        "exposure_cohort": exposure_cohort,
-        "exposure_customers": total_by(group, exposure_day.size),
-        "exposure_purchases": total_by(group, exposure_day.size, x),
-        "death_step": offset[death_cohort] + death_x + first_kill - 1,
-        "death_recency": death_recency,
-        "death_T": death_T,
-        "death_cohort": death_cohort,
-        "death_x": death_x.astype(np.float64),
-        "death_customers": total_by(dead, death_x.size),
+        "exposure_cohort": day_cohort[exposure_day],
+        "exposure_customers": total_by(group, exposure_day.size, customers),
+        "exposure_purchases": total_by(group, exposure_day.size, customers * x),
+        "death_step": offset[cohort[gone]] + chances[gone] - 1,
+        "death_recency": index[x.size :][order],
+        "death_T": day_T[gone],
+        "death_cohort": cohort[gone],
+        "death_x": x[gone].astype(np.float64),
+        "death_customers": customers[gone],
     }
 
 
@@ -94,30 +99,22 @@ def compressed_log_likelihood(theta: Mapping[str, Any], rows: Mapping[str, Any],
     return total + (rows["death_customers"] * softplus(log_odds, xp)).sum()
 
 
-def check_histories(
-    x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike, cohort: npt.ArrayLike, n_cohorts: int
-) -> tuple[IntArray, FloatArray, FloatArray, IntArray]:
-    """The columns as integer and float arrays; a `DataError` names the positions that cannot be a history."""
-    repeats, recency, age = (np.asarray(v, dtype=np.float64) for v in (x, t_x, T))
-    codes = np.asarray(cohort, dtype=np.int64)
-    rules = {
-        "the number of repeat purchases is not a whole number >= 0": ~((repeats >= 0) & (repeats == np.floor(repeats))),
-        "recency is not between 0 and T": ~((recency >= 0) & (recency <= age) & np.isfinite(age)),
-        "recency is not 0 although there is no repeat purchase": (repeats == 0) & (recency != 0),
-        f"the cohort index is not in 0 .. {n_cohorts - 1}": (codes < 0) | (codes >= n_cohorts),
+def _impossible(x: FloatArray, t_x: FloatArray, T: FloatArray) -> dict[str, npt.NDArray[np.bool_]]:
+    return {
+        "the number of repeat purchases is not a whole number >= 0": ~((x >= 0) & (x == np.floor(x))),
+        "recency is not between 0 and T": ~((t_x >= 0) & (t_x <= T) & np.isfinite(T)),
+        "recency is not 0 although there is no repeat purchase": (x == 0) & (t_x != 0),
     }
-    broken = [Violation(rule, int(bad.sum()), np.flatnonzero(bad).tolist()) for rule, bad in rules.items() if bad.any()]
-    if broken:
-        raise DataError("purchase histories (by position)", broken)
-    return repeats.astype(np.int64), recency, age, codes
 
 
-def _steps(x: IntArray, cohort: IntArray, n_cohorts: int, first_kill: int) -> tuple[Rows, IntArray]:
+def _steps(
+    x: IntArray, cohort: IntArray, weights: FloatArray, n_cohorts: int, first_kill: int
+) -> tuple[Rows, IntArray]:
     """For every cohort and i: customers with more than i repeats and with more than i chances to drop out."""
     n_cohorts, longest = int(n_cohorts), int(x.max(initial=0)) + 1  # a narrow numpy integer would overflow
-    customers = total_by(cohort * longest + x, n_cohorts * longest).reshape(n_cohorts, longest)
+    customers = total_by(cohort * longest + x, n_cohorts * longest, weights).reshape(n_cohorts, longest)
     at_least = np.cumsum(customers[:, ::-1], axis=1)[:, ::-1]  # [c, i]: customers with x >= i
-    more_than = np.pad(at_least[:, 1:], ((0, 0), (0, 1)))
+    more_than = at_least - customers
     chances = at_least if first_kill else more_than
     step_cohort, step = np.nonzero(chances)  # i runs without gaps from 0, so that (c, i) lies at offset[c] + i
     length = np.bincount(step_cohort, minlength=n_cohorts)

@@ -4,9 +4,9 @@ Under `pooling = "none"` every cohort is a fit of its own, under `complete` the 
 parameter vector, under `partial` it is one fit with a parameter vector per cohort.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Role = Literal["purchase", "spend"]
 EVERYBODY = "all"
-COLUMNS = ("frequency", "recency", "T", "monetary_value")
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,47 @@ class Problem:
         return self.purchase, self.spend
 
 
+@dataclass(frozen=True)
+class Members:
+    """Who makes up each fit under one kind of pooling.
+
+    Parameters
+    ----------
+    cohorts : all labels, in order.
+    labels : of the fits.
+    vectors : the parameter vectors of each fit.
+    rows : positions of each fit's customers in the table; None stands for all of them.
+    codes : (customer,) which parameter vector each of a fit's customers has.
+    """
+
+    cohorts: tuple[str, ...]
+    labels: tuple[str, ...]
+    vectors: tuple[tuple[str, ...], ...]
+    rows: tuple[np.ndarray | None, ...]
+    codes: tuple[np.ndarray, ...]
+
+    def each(self) -> Iterator[tuple[str, tuple[str, ...], np.ndarray | None, np.ndarray]]:
+        """Label, parameter vectors, customers and codes of every fit."""
+        return zip(self.labels, self.vectors, self.rows, self.codes, strict=True)
+
+    @classmethod
+    def of(cls, summary: "CustomerSummary", pooling: Pooling) -> Self:
+        """The fits that a kind of pooling makes of a summary's cohorts."""
+        found, uniques = pd.factorize(summary.table["cohort"], use_na_sentinel=False)
+        cohorts, place = np.unique([str(label) for label in uniques], return_inverse=True)
+        labels = tuple(cohorts.tolist())
+        if pooling is Pooling.COMPLETE:
+            return cls(labels, (EVERYBODY,), ((EVERYBODY,),), (None,), (_zeros(len(found)),))
+        codes = place[found]
+        if pooling is Pooling.PARTIAL:
+            return cls(labels, (EVERYBODY,), (labels,), (None,), (codes,))
+        narrow = np.uint16 if len(labels) <= 1 << 16 else np.int64  # sixteen bits are sorted by counting
+        ends = np.cumsum(np.bincount(codes, minlength=len(labels)))[:-1]
+        rows = np.split(np.argsort(codes.astype(narrow), kind="stable"), ends)
+        vectors = tuple((label,) for label in labels)
+        return cls(labels, labels, vectors, tuple(rows), tuple(_zeros(len(own)) for own in rows))
+
+
 def compress(
     summary: "CustomerSummary",
     purchase: PurchaseFamily,
@@ -80,48 +120,64 @@ def compress(
 ) -> Problem:
     """The problem that a summary and two families pose under one kind of pooling.
 
-    Rows come in the order of their content: sums of floats depend on order in their last digit, and one digit is
-    enough to send a chain elsewhere, so neither the order of the table nor the names of the customers may reach them.
+    Neither the order of the table nor the names of the customers reach it: sums of floats depend on order in their last
+    digit, and one digit is enough to send a chain elsewhere. Families sum over rows in the order of their content.
     """
-    columns = {name: summary.table[name].to_numpy(dtype=float) for name in COLUMNS}
-    columns["spend_days"] = spend_days(summary.table)
-    columns["first_amount"] = _or_nan(summary.table, "first_amount")
-    order = np.lexsort(tuple(columns.values()))
-    columns = {name: column[order] for name, column in columns.items()}
-    cohorts = summary.cohorts
-    labels = summary.table["cohort"].astype(str).iloc[order]
-    codes = pd.Categorical(labels, categories=list(cohorts)).codes.astype(np.int64)
-    groups: list[tuple[str, tuple[str, ...], np.ndarray, np.ndarray]]
-    everyone = np.arange(len(order))
-    if pooling is Pooling.NONE:
-        groups = [
-            (label, (label,), np.flatnonzero(codes == i), np.zeros(int((codes == i).sum()), dtype=np.int64))
-            for i, label in enumerate(cohorts)
-        ]
-    elif pooling is Pooling.COMPLETE:
-        groups = [(EVERYBODY, (EVERYBODY,), everyone, np.zeros(len(order), dtype=np.int64))]
-    else:
-        groups = [(EVERYBODY, cohorts, everyone, codes)]
-    purchase_fits, spend_fits = [], []
-    for label, members, index, codes_in_fit in groups:
-        of = {name: column[index] for name, column in columns.items()}
-        rows = purchase.compress(of["frequency"], of["recency"], of["T"], codes_in_fit, len(members))
-        purchase_fits.append(Fit(label, members, rows, _median(of["T"][of["T"] > 0], otherwise=1.0)))
-        rows = spend.compress(of["spend_days"], of["monetary_value"], codes_in_fit, len(members))
-        # Without a repeat order the first orders say what money is about; another cohort must not.
-        first = of["first_amount"][of["first_amount"] > 0]
-        scale = _median(of["monetary_value"][of["spend_days"] > 0], otherwise=_median(first, otherwise=1.0))
-        spend_fits.append(Fit(label, members, rows, scale))
+    members = Members.of(summary, pooling)
     hierarchical = pooling is Pooling.PARTIAL
     return Problem(
-        purchase=Part("purchase", purchase, purchase_priors, hierarchical, tuple(purchase_fits)),
-        spend=Part("spend", spend, spend_priors, hierarchical, tuple(spend_fits)),
+        purchase=Part("purchase", purchase, purchase_priors, hierarchical, _purchase_fits(summary, purchase, members)),
+        spend=Part("spend", spend, spend_priors, hierarchical, _spend_fits(summary, spend, members)),
         pooling=pooling,
-        cohorts=cohorts,
-        customers=len(order),
+        cohorts=members.cohorts,
+        customers=len(summary.table),
         time_unit=summary.time_unit,
         currency=summary.currency,
     )
+
+
+def compress_part(
+    summary: "CustomerSummary",
+    family: PurchaseFamily | SpendFamily,
+    pooling: Pooling,
+    priors: Mapping[str, NormalPrior],
+) -> Part:
+    """One family's half of the problem, for whoever wants only that.
+
+    Parameters
+    ----------
+    summary : needs only `cohort` and the columns that the family reads.
+    family : a purchase or a spend family.
+    priors : of its coordinates, see `priors.resolve_priors`.
+    """
+    members, hierarchical = Members.of(summary, pooling), pooling is Pooling.PARTIAL
+    if isinstance(family, PurchaseFamily):
+        return Part("purchase", family, priors, hierarchical, _purchase_fits(summary, family, members))
+    return Part("spend", family, priors, hierarchical, _spend_fits(summary, family, members))
+
+
+def _purchase_fits(summary: "CustomerSummary", family: PurchaseFamily, members: Members) -> tuple[Fit, ...]:
+    fits, columns = [], [summary.table[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T")]
+    for label, vectors, rows, codes in members.each():
+        x, t_x, T = columns if rows is None else (column[rows] for column in columns)
+        found = family.compress(x, t_x, T, codes, len(vectors))
+        fits.append(Fit(label, vectors, found, _positive_median(T) or 1.0))
+    return tuple(fits)
+
+
+def _spend_fits(summary: "CustomerSummary", family: SpendFamily, members: Members) -> tuple[Fit, ...]:
+    fits, table = [], summary.table
+    columns = [spend_days(table), table["monetary_value"].to_numpy(dtype=float)]
+    for label, vectors, rows, codes in members.each():
+        n, mean = columns if rows is None else (column[rows] for column in columns)
+        found = family.compress(n, mean, codes, len(vectors))
+        scale = _positive_median(mean[n > 0])
+        if scale is None and "first_amount" in table.columns:
+            # Without a repeat order the first orders say what money is about; another cohort must not.
+            first = table["first_amount"].to_numpy(dtype=float)
+            scale = _positive_median(first if rows is None else first[rows])
+        fits.append(Fit(label, vectors, found, scale or 1.0))
+    return tuple(fits)
 
 
 def spend_days(table: pd.DataFrame) -> np.ndarray:
@@ -135,10 +191,12 @@ def spend_days(table: pd.DataFrame) -> np.ndarray:
     return np.where(table["monetary_value"].to_numpy() > 0, table["frequency"].to_numpy(dtype=float), 0.0)
 
 
-def _or_nan(table: pd.DataFrame, column: str) -> np.ndarray:
-    """A column that a summary of a user's own may lack."""
-    return table[column].to_numpy(dtype=float) if column in table.columns else np.full(len(table), np.nan)
+def _positive_median(values: np.ndarray) -> float | None:
+    """The median of the positive values, None where there is none."""
+    positive = values[values > 0]
+    return float(np.median(positive, overwrite_input=True)) if positive.size else None
 
 
-def _median(values: np.ndarray, otherwise: float) -> float:
-    return float(np.median(values)) if values.size else otherwise
+def _zeros(size: int) -> np.ndarray:
+    """As many zeros as wanted, in the memory of one."""
+    return np.broadcast_to(np.int64(0), size)

@@ -1,10 +1,9 @@
-"""What the compiled likelihoods share: where cohorts begin in a table, how many points go together, and threads."""
+"""What the kernels share: where cohorts begin in a table, how many points go together, and threads."""
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,17 +42,19 @@ def evaluate(kernel: Callable[..., None], data: Any, theta: FloatArray, costs: I
     theta = np.ascontiguousarray(theta, dtype=np.float64)
     cohorts, _, points = theta.shape
     out = np.empty((cohorts, points))
-    threads = min(_threads(), int(costs.sum()) * points // _WORTH_A_THREAD + 1)
+    threads = min(available_threads(), int(costs.sum()) * points // _WORTH_A_THREAD + 1)
     if threads == 1:
         kernel(data, theta, 0, cohorts, out, block)
         return out
     if points >= threads * block:
         edges = (np.arange(threads + 1) * points) // threads
-        pieces = [np.ascontiguousarray(theta[..., i:j]) for i, j in pairwise(edges.tolist())]
-        results = [np.empty((cohorts, piece.shape[2])) for piece in pieces]
-        work = [(data, piece, 0, cohorts, result, block) for piece, result in zip(pieces, results, strict=True)]
-        list(_pool().map(lambda arguments: kernel(*arguments), work))
-        return np.concatenate(results, axis=1)
+
+        def piece(first: int, last: int) -> FloatArray:
+            result = np.empty((cohorts, last - first))
+            kernel(data, np.ascontiguousarray(theta[..., first:last]), 0, cohorts, result, block)
+            return result
+
+        return np.concatenate(in_threads(piece, edges.tolist()), axis=1)
     _over_cohorts(lambda i, j: kernel(data, theta, i, j, out, block), costs, threads)
     return out
 
@@ -62,7 +63,7 @@ def evaluate_many(kernel: Callable[..., None], data: Any, points: FloatArray, co
     """Runs a kernel that makes several sums at each of a cohort's points; (cohort, sum, point)."""
     cohorts, count = points.shape
     out = np.empty((cohorts, sums, count))
-    threads = min(_threads(), int(costs.sum()) * count // _WORTH_A_THREAD + 1)
+    threads = min(available_threads(), int(costs.sum()) * count // _WORTH_A_THREAD + 1)
     _over_cohorts(lambda i, j: kernel(data, points, i, j, out), costs, threads)
     return out
 
@@ -73,8 +74,14 @@ def _over_cohorts(work: Callable[[int, int], None], costs: IntArray, threads: in
         work(0, costs.size)
         return
     share = np.searchsorted(np.cumsum(costs), np.arange(1, threads) * costs.sum() / threads, side="left") + 1
-    edges = np.concatenate([[0], np.minimum(share, costs.size), [costs.size]]).tolist()
-    list(_pool().map(work, edges[:-1], edges[1:]))
+    in_threads(work, np.concatenate([[0], np.minimum(share, costs.size), [costs.size]]).tolist())
+
+
+def in_threads[T](work: Callable[[int, int], T], edges: list[int]) -> list[T]:
+    """`work(first, last)` between neighbouring edges, each in a thread of its own where there is more than one."""
+    if len(edges) == 2:
+        return [work(*edges)]
+    return list(_pool().map(work, edges[:-1], edges[1:]))
 
 
 def differentiate(
@@ -85,15 +92,16 @@ def differentiate(
     cohorts, parameters = theta.shape
     value, gradient = np.empty(cohorts), np.empty((cohorts, parameters))
     hessian = np.empty((cohorts, parameters, parameters))
-    threads = min(_threads(), _DERIVATIVES * int(costs.sum()) // _WORTH_A_THREAD + 1)
+    threads = min(available_threads(), _DERIVATIVES * int(costs.sum()) // _WORTH_A_THREAD + 1)
     _over_cohorts(lambda i, j: kernel(data, theta, i, j, value, gradient, hessian), costs, threads)
     return value, gradient, hessian
 
 
-def _threads() -> int:
+def available_threads() -> int:
+    """How many threads share a large piece of work."""
     return max(1, min(os.cpu_count() or 1, 8))
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_threads())
+    return ThreadPoolExecutor(available_threads())
