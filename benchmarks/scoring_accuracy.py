@@ -206,7 +206,7 @@ def compare(grid: str, quantity: Quantity, cases: list[Case], truths: int) -> di
     some = range(round(truths * quantity.share))
     exact = [quantity.truth(question(quantity, cases[i])) for i in some]
     kept = [i for i in some if exact[i] > SMALLEST]
-    error = np.array([float(abs(mp.mpf(float(found[i])) / exact[i] - 1)) for i in kept])
+    error = np.array([truth.apart(found[i], exact[i]) for i in kept])
     worst = kept[int(np.argmax(np.where(np.isnan(error), np.inf, error)))]
     row = {
         "grid": grid,
@@ -230,7 +230,7 @@ def compare(grid: str, quantity: Quantity, cases: list[Case], truths: int) -> di
 def crosscheck(grid: str, quantity: Quantity, cases: list[Case]) -> dict[str, Any]:
     """How far the two forms of the truth are apart, where both are to be had."""
     pairs = [(truth.by_time(case), case) for case in (question(quantity, case) for case in cases)]
-    apart = [float(abs(found / truth.by_dropout(case) - 1)) for found, case in pairs if found is not None]
+    apart = [truth.apart(found, truth.by_dropout(case)) for found, case in pairs if found is not None]
     row = {"grid": grid, "quantity": quantity.name, "both": len(apart), "apart": max(apart)}
     tell(f"{grid} grid, {quantity.name}: {len(apart)} truths by both forms at most {row['apart']:.1e} apart")
     return row

@@ -115,13 +115,19 @@ def by_dropout(case: Case) -> mp.mpf:
         reach = min(y, 100 / d) if d else y
 
         def inner(p: mp.mpf) -> mp.mpf:
-            if p * (k + 1) * reach < mp.mpf(10) ** -DIGITS:
+            if p * (k + 1) * reach < mp.mpf(10) ** (6 - DIGITS):  # what is left out is smaller than that
                 return at_zero
             if not d:
                 return -mp.expm1(-k * mp.log1p(p * y)) / p
             return k / p * _exponential_integral(k, d / p, p * reach)
 
         return _beta_mean(inner, a, b, (k + 1) * reach)
+
+
+def apart(found: mp.mpf | float, exact: mp.mpf) -> float:
+    """The relative difference, in all digits."""
+    with mp.workdps(DIGITS):
+        return float(abs(mp.mpf(found) / exact - 1))
 
 
 def _closed(case: Case) -> mp.mpf:
