@@ -3,7 +3,8 @@
 The textbook forms of these means are Gauss hypergeometric functions, which double-precision libraries return wrong,
 or as NaN, in corners that real bases reach (many purchases, long horizons, parameters that differ by an integer). The
 integrals over the dropout probability p themselves have positive, smooth, single-peaked integrands in logit p, where
-the trapezoid rule converges exponentially. Source: docs/statistics.md, Population forms.
+the trapezoid rule converges exponentially. Where it is cheaper, `kernels.purchases` adds up over purchases instead.
+Source: docs/statistics.md, Population forms.
 """
 
 from collections.abc import Callable
