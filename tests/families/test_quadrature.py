@@ -114,3 +114,5 @@ def test_a_row_that_is_not_a_number_is_loud():
     one = np.ones(1)
     with pytest.raises(NumericalError, match="did not converge"):
         mean_power(one, np.nan * one, one, one)
+    with pytest.raises(NumericalError, match="did not converge"):
+        BGNBD.expected_purchases({"r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.4}, 2, 3.0, 9.0, np.nan)

@@ -75,7 +75,7 @@ def mean_purchases(k: FloatArray, y: FloatArray, d: FloatArray, a: FloatArray, b
         end = k * np.log1p(p * y)
         return np.asarray(-1.0 + k * p * y / (1.0 + p * y) / np.expm1(np.minimum(end, 700.0)))
 
-    positive = y > 0
+    positive = ~(y <= 0)  # what is not a number must be refused below
     value = np.zeros(y.shape)
     value[positive] = _in_blocks(log_g, slope, np.stack([v[positive] for v in (k, y, d, a, b)]))
     return value

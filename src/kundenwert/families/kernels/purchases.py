@@ -31,7 +31,7 @@ def sum_over_purchases(
         value[row] = np.nan
         length = shape * time + 10.0 * np.sqrt(shape * time * (1.0 + time)) + 40.0 * (1.0 + time)
         exponent = shape * np.log1p(time)
-        if not (length <= _MOST_TERMS and exponent <= _LARGEST_EXPONENT):
+        if not (time >= 0.0 and length <= _MOST_TERMS and exponent <= _LARGEST_EXPONENT):
             continue
         u = time / (1.0 + time)
         chance, stays, purchases, total = np.exp(-exponent), 1.0, 0.0, 0.0
