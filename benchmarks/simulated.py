@@ -81,7 +81,7 @@ def cohort_base(cohorts: int, customers: int, seed: int, silent: int = 0) -> kw.
     return kw.as_summary(pd.concat(frames, ignore_index=True), time_unit="week")
 
 
-def one_cohort(customers: int, seed: int, family: str = "bgnbd") -> kw.CustomerSummary:
+def one_cohort(customers: int, seed: int | list[int], family: str = "bgnbd") -> kw.CustomerSummary:
     """A cohort with parameters near those of CDNOW and its ages."""
     rng = np.random.default_rng(seed)
     age = rng.integers(CDNOW_AGES[0], CDNOW_AGES[1] + 1, customers)

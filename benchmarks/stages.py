@@ -3,22 +3,18 @@
 import argparse
 import datetime
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.commands import timed_command
 from harness.environments import MissingError, make_environment
 from harness.machine import describe_machine, take_snapshot
-from harness.measure import RSS_UNIT, cpu_seconds
 from harness.output import BENCHMARKS, ENVIRONMENTS_FOLDER, LOG, REPOSITORY, REQUIREMENTS, load, save, show, tell
-from harness.processes import FailedError, TimeLimitError, Worker, clean_environment, kill_group
+from harness.processes import FailedError, TimeLimitError, Worker, clean_environment
 from harness.tables import markdown, significant, version_list
 
 MODELS = {"sample": "cdnow-sample.toml", "master": "cdnow.toml"}
@@ -101,7 +97,7 @@ def stage_rows(dataset: str, python: Path, work: Path, timeout: float) -> tuple[
 
 
 def command_rows(model: str, work: Path, timeout: float) -> list[Row]:
-    """The README's first command in a fresh copy: uv makes the environment, then the first run, then two more.
+    """The README's first command in a fresh copy: uv makes the environment, then the first run, then others.
 
     Packages come from uv's cache, so that the network is not part of the figures.
     """
@@ -113,44 +109,17 @@ def command_rows(model: str, work: Path, timeout: float) -> list[Row]:
         "uv sync": ["uv", "sync", "--quiet"],
         "first run": retrain,
         "again, forced": [*retrain, "--force"],
+        "again, forced, without uv": [".venv/bin/kundenwert", *retrain[3:], "--force"],
         "again, nothing new": retrain,
     }
     rows = []
     for name, command in steps.items():
-        row = timed_command(command, copy, environment, timeout)
+        row = timed_command(command, copy, environment, timeout, LOG)
         tell(f"{model}: {name}: {row['status']}, {row['wall_seconds']:.1f} s")
         rows.append({"model": model, "command": name, "line": " ".join(command), **row})
         if row["status"] != "ok":
             break
     return rows
-
-
-def timed_command(command: Sequence[str], within: Path, environment: Mapping[str, str], timeout: float) -> Row:
-    """What a command took, with all that it started; exit code 4 (fitted, verdict FAIL) is an outcome too."""
-    wall, cpu = time.perf_counter(), cpu_seconds()
-    with LOG.open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=within,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        alarm = threading.Timer(timeout, kill_group, [process.pid])
-        alarm.start()
-        _, status, usage = os.wait4(process.pid, 0)  # its usage is that of all that it started and waited for
-        alarm.cancel()
-    code = process.returncode = os.waitstatus_to_exitcode(status)
-    return {
-        "status": "ok" if code in (0, 4) else "timeout" if code == -signal.SIGKILL else f"failed: exit code {code}",
-        "exit_code": code,
-        "wall_seconds": round(time.perf_counter() - wall, 3),
-        "cpu_seconds": round(cpu_seconds() - cpu, 3),
-        "peak_rss_mib": round(usage.ru_maxrss * RSS_UNIT / 2**20, 1),
-        "load": os.getloadavg()[0],
-    }
 
 
 def report(found: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ def prepare(_: str, options: Mapping[str, str]) -> Prepared:
     """Calls at one point; what compressing took is told beside them."""
     summary = kw.as_summary(read_summary(options), time_unit="week")
     begin = time.perf_counter()
-    part = posed(summary, "purchase")
+    part = posed(summary, "bgnbd")
     compressing = time.perf_counter() - begin
     evaluate, value = {"kernel": kernel, "model": model}[options["method"]](part)
     about = {"own_log_likelihood": value, "compressing_seconds": compressing}

@@ -1,6 +1,6 @@
 """kundenwert's posteriors, all customers sharing one set of parameters: by its default engine there, and by NUTS."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import kundenwert as kw
@@ -16,12 +16,10 @@ from contestants.common import (
     read_summary,
     timed_steps,
 )
-from contestants.kundenwert_common import posed
+from contestants.kundenwert_common import nuts_draws, posed
 from kundenwert.inference.compression import Part
-from kundenwert.inference.graph import fit_data, part_model
 
 VERSIONED = ("kundenwert", "pymc", "nutpie", "pytensor", "numba", "numpy", "pandas")
-COMPILED: dict[str, Any] = {}
 
 
 def prepare(case: str, options: Mapping[str, str]) -> Prepared:
@@ -29,9 +27,9 @@ def prepare(case: str, options: Mapping[str, str]) -> Prepared:
     summary = kw.as_summary(read_summary(options), time_unit="week")
     if case == "score":
         return prepare_score(summary)
-    role = "purchase" if case == "fit_bgnbd" else "spend"
-    by: Callable[[Part], dict[str, Any]] = {"importance": by_importance, "nuts": by_nuts}[options["method"]]
-    return lambda: by(posed(summary, role)), describe
+    family = case.removeprefix("fit_")
+    by = by_importance if options["method"] == "importance" else by_nuts
+    return lambda: by(posed(summary, family)), describe
 
 
 def by_importance(part: Part) -> dict[str, Any]:
@@ -49,25 +47,8 @@ def by_importance(part: Part) -> dict[str, Any]:
 
 
 def by_nuts(part: Part) -> dict[str, Any]:
-    """Draws, (chain, draw) each, by nutpie on the model of `kw.build_model`, with the settings of `kw.Nuts`."""
-    import nutpie
-
-    settings = kw.Nuts()
-    how = {"chains": settings.chains, "cores": settings.chains, "tune": settings.tune, "target_accept": 0.8}
-    tree = nutpie.sample(
-        nuts_model(part), draws=settings.draws // settings.chains, seed=SEED, progress_bar=False, **how
-    )
-    return {"draws": {name: tree["posterior"][name].to_numpy()[..., 0] for name in part.family.parameters}}
-
-
-def nuts_model(part: Part) -> Any:
-    """nutpie's compiled model, made in the first repetition: data are put in anew every time, as `kw.fit` does."""
-    import nutpie
-
-    if part.role not in COMPILED:
-        names = list(part.family.parameters)
-        COMPILED[part.role] = nutpie.compile_pymc_model(part_model(part, part.fits[0]), var_names=names)
-    return COMPILED[part.role].with_data(**fit_data(part, part.fits[0]))
+    """Draws, (chain, draw) each."""
+    return {"draws": nuts_draws(part, kw.Nuts(), SEED)}
 
 
 def describe(found: Mapping[str, Any]) -> dict[str, Any]:

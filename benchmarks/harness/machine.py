@@ -31,5 +31,12 @@ def take_snapshot(repository: Path, to: Path, *, working_tree: bool) -> str:
     return f"working tree on commit {commit}"
 
 
+def describe_code(repository: Path) -> str:
+    """Which code a program runs that takes no snapshot."""
+    commit = _git(repository, "rev-parse", "--short", "HEAD").decode().strip()
+    changed = _git(repository, "status", "--porcelain", "--untracked-files=no", "src").strip()
+    return f"working tree on commit {commit}" if changed else f"commit {commit}"
+
+
 def _git(repository: Path, *arguments: str) -> bytes:
     return subprocess.run(["git", *arguments], cwd=repository, check=True, capture_output=True).stdout

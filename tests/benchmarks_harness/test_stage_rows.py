@@ -8,6 +8,7 @@ import pytest
 import run
 import stages
 from contestants.pipeline_stages import Stages
+from harness.commands import timed_command
 
 import kundenwert.stages
 
@@ -27,12 +28,6 @@ def test_the_pipeline_still_has_the_seam_that_is_measured():
     assert callable(kundenwert.stages.summarize)
 
 
-@pytest.fixture
-def log(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "LOG", tmp_path / "log")
-    return tmp_path / "log"
-
-
 @pytest.mark.parametrize(
     ("script", "limit", "status"),
     [
@@ -42,15 +37,15 @@ def log(tmp_path, monkeypatch):
         ("import time; time.sleep(600)", 0.5, "timeout"),
     ],
 )
-def test_commands(tmp_path, log, script, limit, status):
-    row = stages.timed_command([sys.executable, "-c", script], tmp_path, dict(os.environ), limit)
+def test_commands(tmp_path, script, limit, status):
+    row = timed_command([sys.executable, "-c", script], tmp_path, dict(os.environ), limit, tmp_path / "log")
     assert row["status"] == status
 
 
-def test_a_command_is_measured_with_its_children(tmp_path, log):
+def test_a_command_is_measured_with_its_children(tmp_path):
     child = "x = bytearray(120_000_000); sum(range(2_000_000))"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
-    row = stages.timed_command([sys.executable, "-c", script], tmp_path, dict(os.environ), 60.0)
+    row = timed_command([sys.executable, "-c", script], tmp_path, dict(os.environ), 60.0, tmp_path / "log")
     assert row["peak_rss_mib"] > 110
     assert row["cpu_seconds"] > 0.01
 
@@ -91,7 +86,7 @@ def test_rows_are_saved_and_shown_again(tmp_path, monkeypatch, capsys):
     assert "2026-01-02: nothing ran" in capsys.readouterr().out
 
 
-def test_the_readme_has_a_place_for_both_tables():
+def test_the_readme_has_a_place_for_all_tables():
     page = harness.output.README.read_text(encoding="utf-8")
-    for name in ("run.py", "stages.py"):
+    for name in ("run.py", "stages.py", "pooling.py", "agreement.py", "ten_million.py"):
         assert page.count(f"<!-- {name}: begin -->") == page.count(f"<!-- {name}: end -->") == 1
