@@ -6,19 +6,33 @@ other, and everything here treats them side by side. Source: docs/statistics.md,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from kundenwert.families.arithmetic import FloatArray
-from kundenwert.families.protocol import CompiledLikelihood, Family, NormalPrior
+from kundenwert.families.arithmetic import FloatArray, IntArray
+from kundenwert.families.protocol import Family, NormalPrior
 
 SMALLEST, LARGEST = 1e-100, 1e12  # of a parameter; further out differences of large numbers are noise, not likelihood
 _STEP = 1e-3  # of the differences behind the Jacobian of `constrain`: exact to 2e-7, which moves no mode that matters
 _MOST_STEPS = 100
 _LONGEST = 2.0  # of a Newton step, in prior standard deviations
-_DECREMENT = 1e-10
+_DECREMENT = 1e-6  # nats: a mode is a thousandth of a standard deviation from where it is taken to be
+_ROUNDING = 1e-12  # of a log density: a step that loses less has lost nothing
 _HALVINGS = 30
+_NEGLIGIBLE = 12.0  # nats below the highest mode at which another one no longer counts
+
+
+class Likelihood(Protocol):
+    """What a density asks of a `CompiledLikelihood`."""
+
+    @property
+    def n_cohorts(self) -> int: ...
+    @property
+    def costs(self) -> IntArray: ...
+    def values(self, theta: FloatArray) -> FloatArray: ...
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
+    def prepared(self, low: FloatArray, high: FloatArray) -> "Likelihood": ...
 
 
 @dataclass(frozen=True)
@@ -30,19 +44,18 @@ class Density:
     family : says how coordinates become parameters.
     likelihood : of its parameters.
     scale : what the coordinates are relative to.
-    mean, precision : (cohort, coordinate) of the normal prior.
+    mean, precision : (cohort, coordinate) of the normal prior. More rows than the likelihood has cohorts stand for
+        its one cohort several times over.
     """
 
     family: Family
-    likelihood: CompiledLikelihood
+    likelihood: Likelihood
     scale: float
     mean: FloatArray
     precision: FloatArray
 
     @classmethod
-    def of(
-        cls, family: Family, likelihood: CompiledLikelihood, scale: float, priors: Mapping[str, NormalPrior]
-    ) -> Self:
+    def of(cls, family: Family, likelihood: Likelihood, scale: float, priors: Mapping[str, NormalPrior]) -> Self:
         """A density with the same priors for every cohort."""
         size = (likelihood.n_cohorts, 1)
         mean = np.tile([priors[name].mean for name in family.coordinates], size)
@@ -145,6 +158,29 @@ class Modes:
     found: np.ndarray
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """The likelihood of all cohorts as if they were one."""
+
+    each: Likelihood
+    n_cohorts: int = 1
+
+    @property
+    def costs(self) -> IntArray:
+        return np.array([self.each.costs.sum()])
+
+    def values(self, theta: FloatArray) -> FloatArray:
+        return np.asarray(self.each.values(np.repeat(theta, self.each.n_cohorts, axis=0)).sum(axis=0, keepdims=True))
+
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        value, gradient, hessian = self.each.derivatives(np.repeat(theta, self.each.n_cohorts, axis=0))
+        return value.sum(keepdims=True), gradient.sum(axis=0, keepdims=True), hessian.sum(axis=0, keepdims=True)
+
+    def prepared(self, low: FloatArray, high: FloatArray) -> "Pooled":
+        corners = (np.repeat(corner, self.each.n_cohorts, axis=0) for corner in (low, high))
+        return Pooled(self.each.prepared(*corners))
+
+
 def modes(density: Density, start: FloatArray) -> Modes:
     """Newton's method with damping, all cohorts side by side, from (cohort, coordinate)."""
     u = start.copy()
@@ -161,13 +197,33 @@ def modes(density: Density, start: FloatArray) -> Modes:
         share = np.where(found, 0.0, 1.0)
         for _ in range(_HALVINGS):
             there = density.derivatives(u + share[:, None] * step)
-            worse = ~found & ~(there[0] > value)
+            worse = ~found & ~(there[0] >= value - _ROUNDING * np.abs(value))
             if not worse.any():
                 break
             share[worse] *= 0.5
         u += share[:, None] * step
         value, gradient, hessian = there
     return Modes(u, positive(-hessian, density.precision), found)
+
+
+def distinct_modes(density: Density) -> Modes:
+    """The modes that Newton's method finds from several starts, those that matter; one row each.
+
+    MBG/NBD has two where the data cannot tell customers who never came back from customers who were slow.
+    """
+    spread = density.precision**-0.5
+    signs = np.ones((3, density.shape[1]))
+    signs[0], signs[1:, -1], signs[2, 0] = 0.0, -1.0, -1.0
+    many = density.repeated(len(signs))
+    found = modes(many, density.mean + 1.5 * signs * spread)
+    value = many.values(found.u[:, :, None])[:, 0]
+    kept: list[int] = []
+    for i in np.argsort(-value).tolist():
+        away = found.u[i] - found.u[kept]
+        distance = np.einsum("kd,kde,ke->k", away, found.precision[kept], away)
+        if value[i] > value.max() - _NEGLIGIBLE and (distance > 0.01).all():
+            kept.append(i)
+    return Modes(found.u[kept], found.precision[kept], found.found[kept])
 
 
 def positive(precision: FloatArray, floor: FloatArray) -> FloatArray:

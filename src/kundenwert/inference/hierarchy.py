@@ -19,8 +19,9 @@ import numpy as np
 
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.inference.compression import Part
-from kundenwert.inference.density import Density, modes, positive
+from kundenwert.inference.density import Density, Pooled, distinct_modes, modes, positive
 from kundenwert.inference.priors import BETWEEN_COHORTS
+from kundenwert.inference.protocol import RefusedError
 from kundenwert.inference.small_matrices import by_cohort, cholesky, solved_lower, solved_upper, times_upper
 
 FREEDOM = 8.0
@@ -70,34 +71,34 @@ class Sampler:
 
     @classmethod
     def prepared(cls, density: Density, part: Part, rng: np.random.Generator) -> Self:
-        """Modes of all cohorts under hyperparameters that fit them: a few rounds of expectation and maximization."""
-        prior = [part.priors[name] for name in part.family.coordinates]
-        mu, log_sd = np.array([p.mean for p in prior]), np.full(len(prior), BETWEEN_COHORTS.mean)
-        away = np.array([p.sd**-2.0 for p in prior])
-        cohorts, size = density.shape
-        u = density.mean
-        for _ in range(SCALING_ROUNDS):
-            hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
-            conditional = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper)
-            found = modes(conditional, u)
-            u = found.u
-            spread = np.linalg.inv(found.precision)[:, range(size), range(size)]
-            weight = 1.0 / (np.exp(2.0 * log_sd) + 0.0 * spread)
-            mu = (away * density.mean[0] + (weight * u).sum(axis=0)) / (away + weight.sum(axis=0))
-            square = ((u - mu) ** 2 + spread).sum(axis=0)
-            log_sd = _most_likely_log_sd(square, cohorts)
-        _, slope, hessian = conditional.derivatives(u)
-        slope = slope + hyper * (u - conditional.mean)
+        """Normals around the modes of all cohorts, under hyperparameters that fit them.
+
+        Raises
+        ------
+        RefusedError : the hierarchy has a second mode that matters, where no normal around the first one leads.
+        """
+        together = replace(
+            density, likelihood=Pooled(density.likelihood), mean=density.mean[:1], precision=density.precision[:1]
+        )
+        starts = distinct_modes(together).u
+        if len(starts) > 1:
+            raise RefusedError(f"Gibbs sampling of the {part.role} model: all cohorts as one have two modes")
+        found = _fitted(density, part, np.repeat(starts, len(density.mean), axis=0))
+        u, mu, log_sd = found.u, found.mu, found.log_sd
+        cohorts, size = u.shape
+        hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
+        _, slope, hessian = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper).derivatives(u)
+        slope = slope + hyper * (u - mu)
         data = -hessian
         data[:, range(size), range(size)] -= hyper
-        # the prior's part of the curvature leaves nothing negative behind: flat directions are proposed from the prior
+        # what the likelihood leaves open is proposed from the hyperparameters: its normal must only stay a normal
         data = positive(data + 1e-3 * hyper[:, None] * np.eye(size), 1e-3 * hyper)
         linear = slope + np.einsum("cde,ce->cd", data, u)
         known = data[:, range(size), range(size)].mean(axis=0) * np.exp(2.0 * log_sd)
         doubt = np.minimum((1.0 + 1.0 / known) / cohorts, 1.0)
         factor = np.diag(np.concatenate([np.exp(log_sd) * np.sqrt(doubt), BETWEEN_COHORTS.sd * np.sqrt(doubt)]))
-        low, high = u - 12.0 * np.sqrt(spread), u + 12.0 * np.sqrt(spread)
-        return cls(density.prepared(low, high), linear, data, np.concatenate([mu, log_sd]), factor, rng)
+        density = density.prepared(u - 12.0 * found.spread, u + 12.0 * found.spread)
+        return cls(density, linear, data, np.concatenate([mu, log_sd]), factor, rng)
 
     def learned(self, trace: FloatArray) -> Self:
         """The same with the normal of the second move fitted to hyperparameters seen so far, (sweep, hyper, chain)."""
@@ -215,6 +216,34 @@ class Sampler:
         prior += ((state.log_sd - BETWEEN_COHORTS.mean) / BETWEEN_COHORTS.sd) ** 2
         own = -0.5 * prior - len(state.u) * state.log_sd
         return np.asarray(cohorts.sum(axis=0) + own.sum(axis=0))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Hyperparameters that fit the cohorts, and the cohorts' modes and standard deviations under them."""
+
+    u: FloatArray
+    spread: FloatArray
+    mu: FloatArray
+    log_sd: FloatArray
+
+
+def _fitted(density: Density, part: Part, start: FloatArray) -> _Fitted:
+    """A few rounds of expectation and maximization from given coordinates."""
+    prior = [part.priors[name] for name in part.family.coordinates]
+    mean, weight = np.array([p.mean for p in prior]), np.array([p.sd**-2.0 for p in prior])
+    mu, log_sd, u = start.mean(axis=0), np.full(len(prior), BETWEEN_COHORTS.mean), start
+    cohorts, size = density.shape
+    for _ in range(SCALING_ROUNDS):
+        hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
+        conditional = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper)
+        found = modes(conditional, u)
+        u = found.u
+        variance = np.linalg.inv(found.precision)[:, range(size), range(size)]
+        own = cohorts * np.exp(-2.0 * log_sd)
+        mu = (weight * mean + own * u.mean(axis=0)) / (weight + own)
+        log_sd = _most_likely_log_sd(((u - mu) ** 2 + variance).sum(axis=0), cohorts)
+    return _Fitted(u, np.sqrt(variance), mu, log_sd)
 
 
 def _most_likely_log_sd(square: FloatArray, cohorts: int) -> FloatArray:

@@ -15,24 +15,20 @@ from kundenwert.errors import UsageError
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import Compiles
 from kundenwert.inference.compression import Fit, Part, Problem
-from kundenwert.inference.density import Density, Modes, modes
+from kundenwert.inference.density import Density, distinct_modes
 from kundenwert.inference.diagnostics import MAX_PARETO_K
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.proposals import Proposal, mixture_log_density, smoothed
 from kundenwert.inference.protocol import Progress, RefusedError
-from kundenwert.inference.surrogate import quartic
+from kundenwert.inference.surrogate import Surrogate, quartic
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
-FREEDOM, WIDE_FREEDOM = 8.0, 4.0
+WIDE_FREEDOM = 4.0
 WIDENED = 9.0  # the wide proposal's variance, where the data decide, as a multiple of the mode's
-FIRST_ROUND, FIRST_ROUND_SMALL, WIDE_FIRST, WIDE_LATER = 800, 1600, 0.3, 0.1
-EFFICIENCY = 0.75  # of an adapted round; the first guess of how many points it takes
 SMALL = 1200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
-LEAST_ROUNDS_SMALL = 2
+SPARE = 1.0  # effective draws aimed at, for each draw asked for
 GOOD_K = 0.5
-NEGLIGIBLE = 12.0  # nats below the highest mode at which another one no longer counts
-SPARE = 1.05  # effective draws aimed at, for each draw asked for
 MOST_ROUNDS = 6
 CUTS = special.ndtri(np.arange(1, 8) / 8)  # of each standardised axis into eight parts
 
@@ -145,6 +141,57 @@ def fit_density(part: Part, fit: Fit) -> Density:
     return Density.of(part.family, likelihood, fit.scale, part.priors)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How points are spent.
+
+    Parameters
+    ----------
+    first : points of the first round.
+    wide_first, wide_later : shares of the wide proposals, in the first round and where the tail is good.
+    efficiency : what a point of an adapted round is worth, to guess how many it takes.
+    freedom : of the proposals that adapt.
+    rounds : at least.
+    """
+
+    first: int
+    wide_first: float
+    wide_later: float
+    efficiency: float
+    freedom: float
+    rounds: int
+
+
+CHEAP = _Plan(first=1600, wide_first=0.3, wide_later=0.1, efficiency=0.75, freedom=8.0, rounds=3)
+DEAR = _Plan(first=600, wide_first=0.3, wide_later=0.05, efficiency=0.85, freedom=16.0, rounds=2)
+
+
+class _Points:
+    """Points drawn so far, weighted as draws of the mixture that all their proposals make up together."""
+
+    def __init__(self, target: Density | Surrogate, rng: np.random.Generator) -> None:
+        self._target, self._rng = target, rng
+        self._proposals: list[Proposal] = []
+        self._counts: list[int] = []
+        self._u: list[FloatArray] = []
+        self._values: list[FloatArray] = []
+
+    def add(self, proposals: Sequence[Proposal], counts: Sequence[float]) -> None:
+        """Draws from each proposal, at least one point."""
+        for proposal, count in zip(proposals, counts, strict=True):
+            points = proposal.draw(self._rng, max(1, round(count)))
+            self._proposals.append(proposal)
+            self._counts.append(points.shape[1])
+            self._u.append(points)
+            self._values.append(self._target.values(points[None])[0])
+
+    def weighted(self) -> tuple[FloatArray, FloatArray, float]:
+        """All points (coordinate, point), their smoothed weights, and the tail's k."""
+        u = np.concatenate(self._u, axis=1)
+        proposed = mixture_log_density(self._proposals, self._counts, u)
+        return u, *smoothed(np.concatenate(self._values) - proposed)
+
+
 def sample_density(density: Density, draws: int, rng: np.random.Generator, *, allow_surrogate: bool = True) -> Sampled:
     """Equal-weight draws of a density of one cohort.
 
@@ -154,64 +201,36 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     draws : wanted.
     """
     peaks = distinct_modes(density)
-    small = density.cost < SMALL
-    near = [_proposal(peaks.u[i], peaks.precision[i], FREEDOM) for i in range(len(peaks.u))]
-    wide = [_widened(peaks.u[i], peaks.precision[i], density) for i in range(len(peaks.u))]
-    reach = 12.0 * np.sqrt(np.linalg.inv(peaks.precision)[:, range(density.shape[1]), range(density.shape[1])])
+    size = density.shape[1]
+    plan = CHEAP if density.cost < SMALL else DEAR
+    reach = 12.0 * np.sqrt(np.linalg.inv(peaks.precision)[:, range(size), range(size)])
     density = density.prepared((peaks.u - reach).min(axis=0)[None], (peaks.u + reach).max(axis=0)[None])
-    stand_in = quartic(density, peaks, rng) if allow_surrogate and len(near) == 1 else None
-    target = stand_in or density
+    stand_in = quartic(density, peaks, rng) if allow_surrogate and len(peaks.u) == 1 else None
 
+    near = [_proposal(u, precision, plan.freedom) for u, precision in zip(peaks.u, peaks.precision, strict=True)]
+    wide = [_widened(u, precision, density) for u, precision in zip(peaks.u, peaks.precision, strict=True)]
     # Where points are cheap the wide proposals learn too, and find the shoulders that a single t does not have.
-    learning = [*near, *wide] if small else near
+    learning = [*near, *wide] if plan is CHEAP else near
     shares = np.full(len(learning), 1.0 / len(learning))
-    proposals, counts, points, values = [], [], [], []
-    count, wide_share = (FIRST_ROUND_SMALL if small else FIRST_ROUND), WIDE_FIRST
-    for round_number in range(MOST_ROUNDS):
-        planned = [*((share * (1.0 - wide_share), p) for share, p in zip(shares, learning, strict=True))]
-        planned += [(wide_share / len(wide), p) for p in wide]
-        for share, proposal in planned:
-            some = max(1, round(count * share))
-            proposals.append(proposal)
-            counts.append(some)
-            points.append(proposal.draw(rng, some))
-            values.append(target.values(points[-1][None])[0])
-        u = np.concatenate(points, axis=1)
-        weights, k = smoothed(np.concatenate(values) - mixture_log_density(proposals, counts, u))
+    points, count, wide_share = _Points(stand_in or density, rng), plan.first, plan.wide_first
+    for rounds in range(1, MOST_ROUNDS + 1):
+        points.add(learning, (count * (1.0 - wide_share) * shares).tolist())
+        points.add(wide, [count * wide_share / len(wide)] * len(wide))
+        u, weights, k = points.weighted()
         effective = 1.0 / float(weights @ weights)
-        if effective >= SPARE * draws and k <= GOOD_K and round_number >= (LEAST_ROUNDS_SMALL if small else 1):
+        if effective >= SPARE * draws and k <= GOOD_K and rounds >= plan.rounds:
             break
         learning, shares = adapted(learning, shares, u, weights)
-        missing = max(SPARE * draws - effective, 0.2 * draws if round_number else 0.0)
-        count = round(missing / EFFICIENCY / (1 if round_number + 1 >= LEAST_ROUNDS_SMALL or not small else 3)) + 100
-        wide_share = WIDE_LATER if k <= GOOD_K else WIDE_FIRST
+        missing = max(SPARE * draws - effective, 0.0 if rounds == 1 else 0.2 * draws) / plan.efficiency
+        count = round(missing if rounds + 1 >= plan.rounds else missing / 3) + 100
+        wide_share = plan.wide_later if k <= GOOD_K else plan.wide_first
     return Sampled(
         u=u[:, resampled(u, weights, draws, rng)],
         pareto_k=k,
         effective=effective,
-        evaluations=sum(counts) if stand_in is None else stand_in.evaluations + int(stand_in.beyond(u[None]).sum()),
+        evaluations=u.shape[1] if stand_in is None else stand_in.evaluations + int(stand_in.beyond(u[None]).sum()),
         residual=0.0 if stand_in is None else stand_in.residual,
     )
-
-
-def distinct_modes(density: Density) -> Modes:
-    """The modes that Newton's method finds from several starts, those that matter; one row each.
-
-    MBG/NBD has two where the data cannot tell customers who never came back from customers who were slow.
-    """
-    spread = density.precision**-0.5
-    signs = np.ones((3, density.shape[1]))
-    signs[0], signs[1:, -1], signs[2, 0] = 0.0, -1.0, -1.0
-    many = density.repeated(len(signs))
-    found = modes(many, density.mean + 1.5 * signs * spread)
-    value = many.values(found.u[:, :, None])[:, 0]
-    kept: list[int] = []
-    for i in np.argsort(-value).tolist():
-        away = found.u[i] - found.u[kept]
-        distance = np.einsum("kd,kde,ke->k", away, found.precision[kept], away)
-        if value[i] > value.max() - NEGLIGIBLE and (distance > 0.01).all():
-            kept.append(i)
-    return Modes(found.u[kept], found.precision[kept], found.found[kept])
 
 
 def adapted(
@@ -231,7 +250,7 @@ def adapted(
         except np.linalg.LinAlgError:  # all weight on a few points: keep what there is
             new.append(before)
             continue
-        new.append(Proposal(centre, factor, FREEDOM))
+        new.append(Proposal(centre, factor, before.freedom))
     return new, total / total.sum()
 
 
