@@ -262,8 +262,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into docs/validation.md")
     parser.add_argument("--cases", type=int, default=10_000, help="of each grid")
-    parser.add_argument("--truths", type=int, default=1_500, help="of a grid and quantity; fewer where they take long")
-    parser.add_argument("--checks", type=int, default=20, help="truths of a grid that are computed in both forms")
+    parser.add_argument("--truths", type=int, default=600, help="of a grid and quantity; fewer where they take long")
+    parser.add_argument("--checks", type=int, default=10, help="truths of a grid that are computed in both forms")
     parser.add_argument("--grid", choices=[grid.name for grid in GRIDS], help="one grid only")
     options = parser.parse_args(arguments)
     rows, checks = [], []
