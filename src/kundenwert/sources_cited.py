@@ -25,6 +25,10 @@ _ALWAYS = (
     "Hoffman, Gelman (2014): The No-U-Turn Sampler. Journal of Machine Learning Research 15.",
     "Vehtari, Gelman, Simpson, Carpenter, Buerkner (2021): Rank-Normalization, Folding, and Localization: An Improved "
     "R-hat. Bayesian Analysis 16(2).",
+    "Vehtari, Simpson, Gelman, Yao, Gabry (2024): Pareto Smoothed Importance Sampling. Journal of Machine Learning "
+    "Research 25.",
+    "Papaspiliopoulos, Roberts, Skold (2007): A General Framework for the Parametrization of Hierarchical Models. "
+    "Statistical Science 22(1).",
     "Peppers, Rogers (2017): Managing Customer Experience and Relationships. Wiley.",
 )
 
@@ -37,7 +41,7 @@ def cite(spec: ModelSpec | None = None, *, families: tuple[str, ...] = ("bgnbd",
     UsageError : a family without an entry.
 
     >>> len(cite(families=("mbgnbd",)))
-    5
+    7
     """
     names = families if spec is None else (spec.purchase.family, spec.spend.family)
     unknown = [name for name in names if name not in _PAPERS]
