@@ -25,7 +25,7 @@ from kundenwert.inference.protocol import RefusedError
 
 FAMILIES = ("bgnbd", "mbgnbd", "gamma_gamma")
 REAL = {"CDNOW sample": "cdnow-sample", "CDNOW master": "cdnow"}
-SIZES, DATA_SETS, SEEDS = (50, 200, 1000), 50, 100
+SIZES, DATA_SETS, SEEDS = (50, 200, 1000), 50, 400
 REFERENCE = kw.Nuts(draws=20_000, chains=4, tune=1000)
 QUICK_REFERENCE = kw.Nuts(draws=2_000, chains=4, tune=300)
 CUT = "1997-09-30"

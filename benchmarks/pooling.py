@@ -23,6 +23,7 @@ from posteriors import compared, coordinates, worth
 
 import kundenwert as kw
 from kundenwert.families import get_family
+from kundenwert.inference.protocol import RefusedError
 from kundenwert.names import Pooling
 
 FAMILIES = {"bgnbd": "purchase", "gamma_gamma": "spend"}
@@ -90,12 +91,16 @@ def compile_everything() -> None:
 def size_row(size: Size, reference: kw.Nuts | None) -> Row:
     """Everything about one size."""
     summary = simulated.cohort_base(size.cohorts, size.customers, SEED, size.silent)
+    row: Row = {"size": size.name, "cohorts": size.cohorts, "customers": size.customers, "silent": size.silent}
     runs = []
     for _ in range(REPETITIONS):
-        posterior, usage = measured(lambda: kw.fit(summary, pooling="partial", engine=kw.Gibbs()))
+        try:
+            posterior, usage = measured(lambda: kw.fit(summary, pooling="partial", engine=kw.Gibbs()))
+        except RefusedError as refused:
+            tell(f"{size.name}: refused, {refused.reason}")
+            return row | {"gibbs": [], "refused": refused.reason}
         runs.append(usage.to_dict())
         tell(f"{size.name}: Gibbs {usage.wall_seconds:.2f} s")
-    row: Row = {"size": size.name, "cohorts": size.cohorts, "customers": size.customers, "silent": size.silent}
     row |= {
         "gibbs": runs,
         "draws": posterior.n_draws,
@@ -151,7 +156,7 @@ def report(found: Mapping[str, Any]) -> str:
     loads = [run["load"] for row in found["sizes"] for run in row["gibbs"]]
     about = (
         f"{found['date']}, {found['code']}, {found['machine']}. Load of the machine while it ran: "
-        f"{min(loads):.1f} to {max(loads):.1f}. Reference: NUTS with {found['reference']}."
+        f"{min(loads, default=0):.1f} to {max(loads, default=0):.1f}. Reference: NUTS with {found['reference']}."
     )
     parts = [about, time_table(found["sizes"])]
     held = [row for row in found["sizes"] if "compared" in row]
@@ -162,6 +167,9 @@ def time_table(rows: Sequence[Row]) -> str:
     """One line a size: both families from the summary."""
     lines = []
     for row in rows:
+        if "refused" in row:
+            lines.append([f"{_about(row)}: refused, {row['refused']}", *[NOTHING] * 8])
+            continue
         figures = row["families"].values()
         lines.append(
             [

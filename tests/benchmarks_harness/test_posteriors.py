@@ -106,6 +106,10 @@ def test_pooling_shows_times_and_agreement():
     first, _ = agreed.splitlines()[2:]
     assert first == f"{name}: bgnbd | 0.040 | 0.0250 | 0.0080 | 4.0 of 2 | 1.000 to 1.000 | 1.0000 | 0.0100 | 2 |"
     assert "divergences" not in pooling.report({**about, "sizes": [size]})
+    refused = {name: size[name] for name in ("cohorts", "customers", "silent")} | {"gibbs": [], "refused": "two modes"}
+    line = pooling.report({**about, "sizes": [refused]}).splitlines()[-1]
+    assert line.startswith(f"{name}: refused, two modes | - |")
+    assert line.count("|") == both.count("|")
 
 
 def test_processes_are_shown_step_by_step():
