@@ -1,10 +1,12 @@
 """The building: a room imports only from floors below it or from its own, and no heavy library at import."""
 
 import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import kundenwert
 
@@ -100,6 +102,27 @@ def test_kernels_load_only_when_used(path: Path) -> None:
 def is_kernel(path: Path) -> bool:
     """Whether a file lies in a package or module called kernels."""
     return "kernels" in (*path.relative_to(ROOT).parts[:-1], path.stem)
+
+
+def compiled(path: Path) -> dict[str, Dispatcher]:
+    """The numba functions that a file defines."""
+    module = importlib.import_module(".".join(("kundenwert", *path.relative_to(ROOT).with_suffix("").parts)))
+    return {
+        name: function
+        for name, function in vars(module).items()
+        if isinstance(function, Dispatcher) and function.py_func.__module__ == module.__name__
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if "@njit" in f.read_text(encoding="utf-8")], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_no_kernel_takes_over_its_callers_flags(path: Path) -> None:
+    """One without `fastmath` is compiled with that of whoever calls it first: `log1p` so lost its meaning."""
+    options = {name: function.targetoptions for name, function in compiled(path).items()}
+    assert options
+    inlined = {name for name, given in options.items() if given.get("inline") == "always"}
+    assert {name for name, given in options.items() if "fastmath" not in given} == inlined
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)

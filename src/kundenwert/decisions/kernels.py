@@ -26,8 +26,8 @@ def state(actual: float, unrealized: float, marks: tuple[float, float, float]) -
     return _BELOW_ZERO if below else (high if actual >= valuable else low)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def states(actual: Array, unrealized: Array, marks: Array, out: np.ndarray) -> None:
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
+def positions(actual: Array, unrealized: Array, marks: Array, out: np.ndarray) -> None:
     """`state` of equally long arrays."""
     limits = (marks[0], marks[1], marks[2])
     for i in range(len(out)):

@@ -48,11 +48,11 @@ def label_codes(actual: FloatArray, unrealized: FloatArray, marks: Marks) -> Int
     >>> [STATES[k].value for k in label_codes(np.array([60.0, 20.0, -5.0]), np.array([0.0, 12.0, 3.0]), marks)]
     ['most_valuable', 'most_growable', 'below_zero']
     """
-    from kundenwert.decisions.kernels import states
+    from kundenwert.decisions.kernels import positions
 
     given = [np.array(one, dtype=np.float64) for one in np.broadcast_arrays(actual, unrealized)]
     found = np.empty(given[0].shape, dtype=np.int64)
-    states(given[0].ravel(), given[1].ravel(), marks.array, found.reshape(-1))
+    positions(given[0].ravel(), given[1].ravel(), marks.array, found.reshape(-1))
     return found
 
 

@@ -17,7 +17,7 @@ _STRIDE = 8
 _RECIPROCALS = 1.0 / np.arange(1.0, 2.0 * _MOST_TERMS + 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=False)
 def sum_over_purchases(
     counted: bool, k: FloatArray, y: FloatArray, a: FloatArray, b: FloatArray, value: FloatArray
 ) -> None:

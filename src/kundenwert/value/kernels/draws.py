@@ -17,13 +17,13 @@ from kundenwert.value.kernels.words import KEY, NEXT, PURPOSE, SEED, Array, Word
 _THIRD = 1.0 / 3.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def begin(stream: WordArray, seed: np.uint64, key: np.uint64, purpose: np.uint64) -> None:
     """Sets a stream to its beginning."""
     stream[SEED], stream[KEY], stream[PURPOSE], stream[NEXT] = seed, key, purpose, np.uint64(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def raised_gammas(stream: WordArray, shapes: Array, out: Array, spare: Array, words: WordArray) -> bool:
     """Gammas, those of a shape below 1 as if it were larger by 1; whether there are any such.
 
@@ -61,7 +61,7 @@ def _accepted(shape: float, x: float, word: np.uint64) -> float:
     return d * v if (root > 0.0) & (log(unit(word)) < limit) else -1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def lowering(stream: WordArray, shapes: Array, out: Array, words: WordArray) -> None:
     """Logarithms of what brings raised gammas down to their shape: log(u)/shape, 0 from shape 1 on."""
     n = len(out)
@@ -70,7 +70,7 @@ def lowering(stream: WordArray, shapes: Array, out: Array, words: WordArray) -> 
         out[i] = log(unit(words[i])) / shapes[i] if shapes[i] < 1.0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def gammas(stream: WordArray, shapes: Array, out: Array, spare: Array, words: WordArray) -> None:
     """Standard gammas, arguments as in `raised_gammas`; a shape near 0 gives numbers near 1e-308 and never 0."""
     if raised_gammas(stream, shapes, out, spare, words):
@@ -79,7 +79,7 @@ def gammas(stream: WordArray, shapes: Array, out: Array, spare: Array, words: Wo
             out[i] *= exp(spare[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def fill_gammas(
     seed: np.uint64, keys: WordArray, purposes: WordArray, shapes: Array, rates: Array, which: np.ndarray, out: Array
 ) -> None:
@@ -101,7 +101,7 @@ def fill_gammas(
             out[row, i] /= rates[which[row], i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def fill_betas(
     seed: np.uint64, keys: WordArray, purposes: WordArray, first: Array, second: Array, which: np.ndarray, out: Array
 ) -> None:
@@ -125,7 +125,7 @@ def fill_betas(
             drawn[i] = drawn[i] / (drawn[i] + other[i] * exp(-log_odds[i]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def fill_units(seed: np.uint64, keys: WordArray, purposes: WordArray, out: Array) -> None:
     """Uniform numbers in (0, 1), one stream a row."""
     n = out.shape[1]

@@ -12,7 +12,7 @@ _WAITS = 256  # exponential numbers made at once; those that a customer does not
 _BOOKED = 2048  # orders at once: what is known of them stays in the processor's cache, and memory is bounded
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _lives(
     stream: WordArray, p_alive: Array, rate: Array, dropout: Array, horizon: float, ends: Array, words: WordArray
 ) -> float:
@@ -32,7 +32,7 @@ def _lives(
     return most
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _book(
     stream: WordArray,
     owner: np.ndarray,
@@ -56,7 +56,7 @@ def _book(
         placed[owner[i]] += times[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def simulate(
     seed: np.uint64,
     keys: WordArray,

@@ -37,7 +37,7 @@ def _ziggurat() -> tuple[Array, Array]:
 _EDGE, _DENSITY = _ziggurat()
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def threefry(k0: np.uint64, k1: np.uint64, x0: np.uint64, x1: np.uint64) -> tuple[np.uint64, np.uint64]:
     """The two words of one key and one counter."""
     k2 = _PARITY ^ k0 ^ k1
@@ -54,7 +54,7 @@ def threefry(k0: np.uint64, k1: np.uint64, x0: np.uint64, x1: np.uint64) -> tupl
     return x0 + k2, x1 + k0 + np.uint64(5)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _rounds(x0: np.uint64, x1: np.uint64, a: int, b: int, c: int, d: int) -> tuple[np.uint64, np.uint64]:
     for turn in (a, b, c, d):
         x0 = x0 + x1
@@ -62,7 +62,7 @@ def _rounds(x0: np.uint64, x1: np.uint64, a: int, b: int, c: int, d: int) -> tup
     return x0, x1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def fill(stream: WordArray, out: WordArray, count: int) -> None:
     """Takes at least `count` words; `out` holds an even number of them."""
     seed, key, purpose, first = stream[SEED], stream[KEY], stream[PURPOSE], stream[NEXT]
@@ -72,7 +72,7 @@ def fill(stream: WordArray, out: WordArray, count: int) -> None:
     stream[NEXT] = first + np.uint64(pairs)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def pair(stream: WordArray) -> tuple[np.uint64, np.uint64]:
     """Takes two words."""
     first = stream[NEXT]
@@ -80,13 +80,13 @@ def pair(stream: WordArray) -> tuple[np.uint64, np.uint64]:
     return threefry(stream[SEED], stream[KEY], first, stream[PURPOSE])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def unit(word: np.uint64) -> float:
     """A uniform number in (0, 1)."""
     return (np.float64(np.int64(word >> np.uint64(12))) + 0.5) * 2.0**-52
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def normals(stream: WordArray, out: Array, words: WordArray) -> None:
     """Standard normal numbers: 98 in 100 are a word and a layer's edge in vector code, the others are made one by one.
 
@@ -105,13 +105,13 @@ def normals(stream: WordArray, out: Array, words: WordArray) -> None:
             out[i] = normal(stream, words[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _across(word: np.uint64, layer: np.uint64) -> float:
     """A uniform number across a layer, from the 53 bits that do not name the layer."""
     return np.float64(np.int64(word) >> 11) * 2.0**-52 * _EDGE[layer]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def normal(stream: WordArray, word: np.uint64) -> float:
     """A standard normal number from one word, and from the stream where that word does not do."""
     while True:
@@ -127,7 +127,7 @@ def normal(stream: WordArray, word: np.uint64) -> float:
             return x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _tail(stream: WordArray, side: float) -> float:
     """A normal number beyond the edge of the base layer, on the side of the given one (Marsaglia 1964)."""
     while True:

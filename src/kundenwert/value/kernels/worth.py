@@ -40,7 +40,7 @@ def numbers(terms: Array) -> tuple[float, float, float, float]:
     return terms[0], terms[1], terms[2], terms[3]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def worths(rate: Array, dropout: Array, spend: Array, margin: Array, terms: Array, out: Array) -> None:
     """`worth` of equally long arrays."""
     fixed = numbers(terms)
