@@ -1,6 +1,6 @@
-"""A quartic in place of a log density whose evaluations are dear, where it provably fits.
+"""A quartic in place of a log density whose evaluations are dear, where it fits.
 
-From about ten thousand customers on the log posterior is a quartic to a hundredth of a nat wherever it matters: a few
+From a few thousand customers on the log posterior is a quartic to a hundredth of a nat wherever it matters: a few
 hundred evaluations then do the work of thousands. Whether it fits is measured against true evaluations at points that
 it was not made from. Source: docs/statistics.md, Fast posteriors.
 """
@@ -15,12 +15,12 @@ from kundenwert.families.arithmetic import FloatArray
 from kundenwert.inference.density import Density, Modes
 
 DEGREE = 4
-WORTH = 20_000  # row evaluations a point from which a surrogate pays
+WORTH = 1_200  # row evaluations a point from which a surrogate pays
 RADIUS = 5.0  # in posterior standard deviations; beyond it the true density is asked
 POINTS_A_TERM = 4
 HELD_OUT = 200
-MAX_RESIDUAL = 0.02  # nats, root mean square under the posterior
-MAX_SINGLE = 0.1  # nats, within three standard deviations
+MAX_RESIDUAL = 0.01  # nats, root mean square: no mean moves by more than that share of a standard deviation
+MAX_SINGLE = 0.05  # nats, within three standard deviations
 
 
 @dataclass(frozen=True)
