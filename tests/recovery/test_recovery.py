@@ -84,7 +84,7 @@ def test_spend_ranks_are_uniform() -> None:
         zbar = GAMMA_GAMMA.simulate(truth, n, rng)
         rows = GAMMA_GAMMA.compress(n, zbar, np.zeros(CUSTOMERS, dtype=np.int64), 1)
         part = Part("spend", GAMMA_GAMMA, SPEND_PRIORS, False, (Fit("all", ("all",), rows, 30.0),))
-        draws, _, _ = Nuts(draws=800, chains=2, tune=500)._sample_part(part, simulation, None)
+        draws, _ = Nuts(draws=800, chains=2, tune=500).sample_part(part, simulation)
         for parameter in GAMMA_GAMMA.parameters:
             kept = draws[parameter].reshape(-1)[:: 800 // 99][:99]
             ranks.setdefault(parameter, []).append(int((kept < truth[parameter]).sum()))

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from kundenwert.errors import UsageError
+from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import NormalPrior
 from kundenwert.inference.compression import Fit, Part, Problem, Role
 from kundenwert.inference.graph import fit_data, part_model, stored_names
 from kundenwert.inference.posterior import Posterior
-from kundenwert.inference.protocol import Engine, Progress
+from kundenwert.inference.protocol import Engine, Progress, part_by_part
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
@@ -52,18 +53,15 @@ class Nuts:
 
     def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
         """Posterior draws; one compilation a family, whatever the number of cohorts."""
-        names, stats = {}, {}
-        for part in problem.parts:
-            draws, divergences, steps = self._sample_part(part, seed, progress)
-            names.update(draws)
-            stats[f"{part.role}_diverging"] = divergences
-            stats[f"{part.role}_n_steps"] = steps
-        return Posterior.assemble(problem, names, stats, engine=self.name, seed=seed)
+        return part_by_part(self, problem, seed, progress)
 
-    def _sample_part(
-        self, part: Part, seed: int, progress: Progress | None
-    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Draws by name with the cohort axis last, divergences and steps by (chain, draw, fit)."""
+    def sample_part(
+        self, part: Part, seed: int, progress: Progress | None = None
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """One family: parameters (chain, draw, cohort), `mu_*` and `sd_*` (chain, draw) under partial pooling.
+
+        The figures are `diverging` and `n_steps`, (chain, draw, fit).
+        """
         import nutpie
 
         names = stored_names(part)
@@ -98,7 +96,7 @@ class Nuts:
             name: np.concatenate(values, axis=-1) if values[0].ndim == 3 else values[0]
             for name, values in collected.items()
         }
-        return joined, np.stack(divergences, axis=-1), np.stack(steps, axis=-1)
+        return joined, {"diverging": np.stack(divergences, axis=-1), "n_steps": np.stack(steps, axis=-1)}
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ from kundenwert.inference.density import Density
 from kundenwert.inference.hierarchy import Sampler, State
 from kundenwert.inference.importance import fit_density
 from kundenwert.inference.posterior import Posterior
-from kundenwert.inference.protocol import Progress, RefusedError
+from kundenwert.inference.protocol import Progress, RefusedError, part_by_part
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
@@ -54,13 +54,7 @@ class Gibbs:
 
     def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
         """Draws of every cohort and of the hyperparameters."""
-        names: dict[str, FloatArray] = {}
-        stats: dict[str, FloatArray] = {}
-        for part in problem.parts:
-            draws, figures = self.sample_part(part, seed, progress)
-            names |= draws
-            stats |= {f"{part.role}_{name}": values for name, values in figures.items()}
-        return Posterior.assemble(problem, names, stats, engine=self.name, seed=seed)
+        return part_by_part(self, problem, seed, progress)
 
     def sample_part(
         self, part: Part, seed: int, progress: Progress | None = None

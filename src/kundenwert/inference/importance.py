@@ -19,7 +19,7 @@ from kundenwert.inference.density import Density, distinct_modes
 from kundenwert.inference.diagnostics import MAX_PARETO_K
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.proposals import Proposal, mixture_log_density, smoothed
-from kundenwert.inference.protocol import Progress, RefusedError
+from kundenwert.inference.protocol import Progress, RefusedError, part_by_part
 from kundenwert.inference.surrogate import Surrogate, quartic
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
@@ -27,7 +27,7 @@ from kundenwert.streams import stream_seed
 WIDE_FREEDOM = 4.0
 WIDENED = 9.0  # the wide proposal's variance, where the data decide, as a multiple of the mode's
 SMALL = 1200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
-SPARE = 1.0  # effective draws aimed at, for each draw asked for
+SPARE = 1.25  # effective draws aimed at, for each draw asked for
 GOOD_K = 0.5
 MOST_ROUNDS = 6
 CUTS = special.ndtri(np.arange(1, 8) / 8)  # of each standardised axis into eight parts
@@ -79,13 +79,7 @@ class Importance:
 
     def sample(self, problem: Problem, seed: int, progress: Progress | None) -> Posterior:
         """Draws of every cohort; a `RefusedError` where the weights cannot be trusted."""
-        names: dict[str, FloatArray] = {}
-        stats: dict[str, FloatArray] = {}
-        for part in problem.parts:
-            draws, figures = self.sample_part(part, seed, progress)
-            names |= draws
-            stats |= {f"{part.role}_{name}": values for name, values in figures.items()}
-        return Posterior.assemble(problem, names, stats, engine=self.name, seed=seed)
+        return part_by_part(self, problem, seed, progress)
 
     def sample_part(
         self, part: Part, seed: int, progress: Progress | None = None
