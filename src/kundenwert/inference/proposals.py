@@ -63,6 +63,7 @@ def smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
     Returns
     -------
     Weights that sum to 1, and k: below 0.7 the weighted means can be trusted, from 1 on not even their expectation.
+    Where all weights are equal k is -inf, where there are fewer than their tail needs it is inf.
     """
     weights = np.exp(log_weights - log_weights.max())
     tail = math.ceil(min(0.2 * weights.size, 3.0 * math.sqrt(weights.size)))
@@ -72,9 +73,12 @@ def smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
     excess = weights[order] - cut
     if tail < 5 or excess[-1] <= 0:
         return weights / weights.sum(), -math.inf
+    if weights[order[0]] <= 0 or excess[tail // 4] <= 0:  # hardly a point counts: there is no tail to fit
+        return weights / weights.sum(), math.inf
     k, sigma = _pareto_fit(np.maximum(excess, np.finfo(float).tiny))
     probability = (np.arange(tail) + 0.5) / tail
-    grown = -np.log1p(-probability) if abs(k) < 1e-12 else np.expm1(-k * np.log1p(-probability)) / k
+    with np.errstate(over="ignore"):
+        grown = -np.log1p(-probability) if abs(k) < 1e-12 else np.expm1(-k * np.log1p(-probability)) / k
     weights[order] = np.minimum(cut + sigma * grown, 1.0)
     return weights / weights.sum(), k
 
