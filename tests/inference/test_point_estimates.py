@@ -6,6 +6,7 @@ import pytest
 
 from kundenwert.errors import DataError, UsageError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
+from kundenwert.families.protocol import Compiles
 from kundenwert.inference.point_estimates import maximize_purchases, maximize_spend, maximum_likelihood
 
 TRUTH = {"r": 0.6, "alpha": 6.0, "a": 0.9, "b": 2.5}
@@ -60,6 +61,39 @@ def test_data_without_an_optimum_say_so(x):
     assert "Use fit()" in fit.message
     assert np.isnan(list(fit.standard_errors.values())).all()
     assert "not converged" in repr(fit)
+
+
+def test_an_optimum_that_nothing_holds_is_none():
+    """Nobody came back: whether all dropped out at once or all buy slowly, the likelihood is the same."""
+    fit = maximize_purchases(MBGNBD, [0] * 4, [0.0] * 4, [10.0] * 4)
+    assert not fit.converged
+    assert "as good as flat" in fit.message
+    assert np.isnan(list(fit.standard_errors.values())).all()
+
+
+class PlugIn:
+    """A family of another package: the same model, and no compiled code."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def test_a_family_without_compiled_code():
+    rng = np.random.default_rng(9)
+    T = np.full(3000, 40.0)
+    histories = (*BGNBD.simulate(TRUTH, T, rng), T)
+    days = rng.integers(0, 6, 3000)
+    spend = (days, GAMMA_GAMMA.simulate(SPEND, days, rng))
+    for family, maximize, data in ((BGNBD, maximize_purchases, histories), (GAMMA_GAMMA, maximize_spend, spend)):
+        plain, fit = maximize(PlugIn(family), *data), maximize(family, *data)
+        assert not isinstance(PlugIn(family), Compiles)
+        assert plain.converged, plain.message
+        assert dict(plain.estimates) == pytest.approx(dict(fit.estimates), rel=1e-6)
+        assert dict(plain.standard_errors) == pytest.approx(dict(fit.standard_errors), rel=1e-4)
+        assert plain.log_likelihood == pytest.approx(fit.log_likelihood, rel=1e-12)
 
 
 def test_a_frame_without_spend_days():

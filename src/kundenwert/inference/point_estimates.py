@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize
 
 from kundenwert.errors import DataError, UsageError, Violation
 from kundenwert.families import get_family
 from kundenwert.families.arithmetic import FloatArray
-from kundenwert.families.protocol import PurchaseFamily, Rows, SpendFamily
+from kundenwert.families.protocol import Compiles, PurchaseFamily, Rows, SpendFamily
 from kundenwert.inference.compression import spend_days
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
 
 _REACH = 12.0  # how far, in logs, a parameter may move away from where the starts lie
-_STEP = 2e-3  # of the five-point differences in log parameters: truncation and rounding both near 1e-10
-_DECREMENT = 1e-6  # what one more Newton step may still gain in log-likelihood at an optimum
-_NEWTON_STEPS = 20
+_FLATTEST = _REACH**-2.0  # curvature below which a standard error is longer than that, and the optimum is none
+_DECREMENT = 1e-8  # nats: what one more Newton step may still gain, before it is made, at an optimum
+_MOST_STEPS = 100
+_LONGEST = 2.0  # of a Newton step, in logs
+_ROUNDING = 1e-12  # of a log-likelihood: a step that loses less has lost nothing
+_SHARES = 0.5 ** np.arange(30)  # of a Newton step, tried in turn
+_LEAST_CURVATURE = 1e-9  # that a step is divided by
+_STEP = 2e-3  # of differences in log parameters, for a family without derivatives
 _OFFSETS = ((0.0,), (1.0, -1.0), (-1.0, 1.0))  # added in turn to the unconstrained coordinates of the prior means
 
 _UNBOUNDED = (
@@ -35,11 +39,12 @@ _UNBOUNDED = (
     "Use fit(), whose prior does, or pool more customers"
 )
 _FLAT = (
-    "the likelihood is not curved downwards at the best point found: some combination of the parameters is not "
-    "identified. Use fit(), or give a start"
+    "the likelihood is as good as flat in some direction at the best point found: some combination of the parameters "
+    "is not identified. Use fit(), or give a start"
 )
 
-type _Loss = Callable[[FloatArray], float]
+type _Local = tuple[float, FloatArray, FloatArray]
+type _Derivatives = Callable[[FloatArray], _Local]
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,32 +145,24 @@ def _maximize(
     n_customers: int,
     start: Mapping[str, float] | None,
 ) -> MaximumLikelihood:
-    """Maximize over the logarithms of the parameters from several starts; a Newton iteration finishes the best."""
+    """Maximize over the logarithms of the parameters from several starts, and judge the best of what they find."""
     if scaled_by.size == 0:
         raise DataError(f"{family.name} by maximum likelihood", [Violation("no customer says anything about it")])
     starts = _starts(family, float(np.median(scaled_by)), start)
     centre = np.mean(starts, axis=0)
-    bounds = list(zip(centre - _REACH, centre + _REACH, strict=True))
-
-    def loss(log_theta: FloatArray) -> float:
-        # A line search may step to where a parameter overflows: that is infinitely unlikely, and no news.
-        with np.errstate(over="ignore", invalid="ignore"):
-            theta = {name: np.exp(log_theta[i : i + 1]) for i, name in enumerate(family.parameters)}
-            value = -float(family.compressed_log_likelihood(theta, rows))
-        return value if np.isfinite(value) else np.inf
-
-    def mean_loss(log_theta: FloatArray) -> tuple[float, FloatArray]:
-        return loss(log_theta) / n_customers, _gradient(loss, log_theta) / n_customers
-
-    found = [optimize.minimize(mean_loss, s, jac=True, method="L-BFGS-B", bounds=bounds) for s in starts]
-    best = min(found, key=lambda result: float(result.fun))
-    optimum, covariance, message = _finish(loss, best.x, np.array(bounds), family.parameters)
+    low, high = centre - _REACH, centre + _REACH
+    derivatives = _derivatives(family, rows)
+    found = [_climb(derivatives, np.clip(one, low, high), low, high) for one in starts]
+    optimum, arrived = max(found, key=lambda end: derivatives(end[0])[0])
+    value, _, hessian = derivatives(optimum)
+    message = _judge(optimum, hessian, arrived, low, high, family.parameters)
+    covariance = np.full_like(hessian, np.nan) if message else np.linalg.inv(-hessian)
     errors = np.exp(optimum) * np.sqrt(np.diag(covariance))
     return MaximumLikelihood(
         family=family.name,
         estimates=dict(zip(family.parameters, np.exp(optimum).tolist(), strict=True)),
         standard_errors=dict(zip(family.parameters, errors.tolist(), strict=True)),
-        log_likelihood=-loss(optimum),
+        log_likelihood=value,
         n_customers=n_customers,
         converged=not message,
         message=message,
@@ -187,42 +184,78 @@ def _starts(family: PurchaseFamily | SpendFamily, scale: float, start: Mapping[s
     return starts
 
 
-def _finish(
-    loss: _Loss, u: FloatArray, bounds: FloatArray, names: tuple[str, ...]
-) -> tuple[FloatArray, FloatArray, str]:
-    """Newton steps to the maximum; the covariance of the log parameters there, or the reason why it has none."""
-    nothing = np.full((u.size, u.size), np.nan)
-    for _ in range(_NEWTON_STEPS):
-        edge = [n for n, v, (low, high) in zip(names, u, bounds, strict=True) if not low + 0.1 < v < high - 0.1]
-        if edge:
-            return u, nothing, _UNBOUNDED.format(names=", ".join(edge))
-        gradient, hessian = _gradient(loss, u), _hessian(loss, u)
-        if np.linalg.eigvalsh(hessian)[0] <= 0:
-            return u, nothing, _FLAT
-        step = np.linalg.solve(hessian, gradient)
-        if gradient @ step < 2.0 * _DECREMENT:
-            return u - step, np.linalg.inv(hessian), ""
-        here = loss(u)
-        length = next((f for f in 0.5 ** np.arange(12) if loss(u - f * step) < here), 0.0)
-        u = np.clip(u - length * step, bounds[:, 0], bounds[:, 1])
-    return u, nothing, f"{_NEWTON_STEPS} Newton steps did not reach a maximum. Give a start nearer to it"
+def _derivatives(family: PurchaseFamily | SpendFamily, rows: Rows) -> _Derivatives:
+    """Value, gradient and Hessian of the log-likelihood in log parameters; -inf and zeros where there are none."""
+    if not isinstance(family, Compiles):
+        return lambda u: _differences(family, rows, u)
+    likelihood = family.compiled(rows, 1)
+
+    def derivatives(u: FloatArray) -> _Local:
+        theta = np.exp(u)
+        values, slopes, curvatures = likelihood.derivatives(theta[None])
+        slope = theta * slopes[0]
+        return _told(values[0], slope, theta[:, None] * theta * curvatures[0] + np.diag(slope))
+
+    return derivatives
 
 
-def _gradient(loss: _Loss, u: FloatArray) -> FloatArray:
-    """Five-point central differences."""
+def _differences(family: PurchaseFamily | SpendFamily, rows: Rows, u: FloatArray) -> _Local:
+    """The same for a family without compiled code: five-point differences, and central ones of those."""
+
+    def value(at: FloatArray) -> float:
+        theta = {name: np.exp(at[i : i + 1]) for i, name in enumerate(family.parameters)}
+        return float(family.compressed_log_likelihood(theta, rows))
+
     steps = _STEP * np.eye(u.size)
-    return np.array([8 * (loss(u + h) - loss(u - h)) - (loss(u + 2 * h) - loss(u - 2 * h)) for h in steps]) / (
-        12 * _STEP
-    )
+
+    def slope(at: FloatArray) -> FloatArray:
+        differences = [8 * (value(at + h) - value(at - h)) - (value(at + 2 * h) - value(at - 2 * h)) for h in steps]
+        return np.array(differences) / (12 * _STEP)
+
+    hessian = np.array([slope(u + h) - slope(u - h) for h in steps]) / (2 * _STEP)
+    return _told(value(u), slope(u), 0.5 * (hessian + hessian.T))
 
 
-def _hessian(loss: _Loss, u: FloatArray) -> FloatArray:
-    """Five-point central differences of the gradient, made symmetric."""
-    steps = _STEP * np.eye(u.size)
-    rows = [
-        8 * (_gradient(loss, u + h) - _gradient(loss, u - h))
-        - (_gradient(loss, u + 2 * h) - _gradient(loss, u - 2 * h))
-        for h in steps
-    ]
-    hessian = np.array(rows) / (12 * _STEP)
-    return 0.5 * (hessian + hessian.T)
+def _told(value: float, gradient: FloatArray, hessian: FloatArray) -> _Local:
+    """Derivatives that may not be numbers, far out, where the likelihood then is as good as zero."""
+    if np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all():
+        return float(value), gradient, hessian
+    return -math.inf, np.zeros_like(gradient), np.zeros_like(hessian)
+
+
+def _climb(derivatives: _Derivatives, u: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, bool]:
+    """Newton's method with damping, within a box: where it ends, and whether nothing is left to gain there."""
+    value, gradient, hessian = derivatives(u)
+    for _ in range(_MOST_STEPS):
+        # A parameter that runs off stays at its bound while the others go on: its likelihood is to be compared.
+        free = ~(((u <= low) & (gradient < 0)) | ((u >= high) & (gradient > 0)))
+        step = np.zeros_like(u)
+        step[free] = _uphill(gradient[free], hessian[np.ix_(free, free)])
+        if gradient @ step < _DECREMENT:
+            return np.clip(u + step, low, high), True
+        for share in _SHARES:
+            there = np.clip(u + share * step, low, high)
+            risen = derivatives(there)
+            if risen[0] >= value - _ROUNDING * abs(value):
+                break
+        u, (value, gradient, hessian) = there, risen
+    return u, False
+
+
+def _uphill(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
+    """A Newton step that leads uphill from a saddle and from a hollow too, no longer than a quadratic means much."""
+    curvature, axes = np.linalg.eigh(-hessian)
+    step = axes @ ((gradient @ axes) / np.maximum(np.abs(curvature), _LEAST_CURVATURE))
+    return np.asarray(step * min(1.0, _LONGEST / max(float(np.linalg.norm(step)), 1e-300)))
+
+
+def _judge(
+    u: FloatArray, hessian: FloatArray, arrived: bool, low: FloatArray, high: FloatArray, names: tuple[str, ...]
+) -> str:
+    """ "" at a proper maximum, or why this is none."""
+    edge = [name for name, inside in zip(names, (low + 0.1 < u) & (u < high - 0.1), strict=True) if not inside]
+    if edge:
+        return _UNBOUNDED.format(names=", ".join(edge))
+    if np.linalg.eigvalsh(-hessian)[0] < _FLATTEST:
+        return _FLAT
+    return "" if arrived else f"{_MOST_STEPS} Newton steps did not reach a maximum. Give a start nearer to it"
