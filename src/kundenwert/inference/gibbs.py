@@ -25,6 +25,8 @@ LEARN_AFTER = (25, 55, 90)
 WANTED_ACCEPTANCE = 0.35
 LONGEST_THIN = 40  # sweeps a draw
 LEAST_ACCEPTED = 0.05
+TOO_FEW_TO_JUDGE = 100  # draws a chain
+MOST_RHAT = 1.0075  # of any quantity, well below what a run is judged by
 AIMED_TIME, LONGEST_TIME = 1.7, 3.0  # autocorrelation of draws: aimed at, and such that chains are run again
 
 
@@ -90,15 +92,16 @@ class Gibbs:
                     f"Gibbs sampling of the {part.role} model: a cohort accepts {accepted:.3f} of its moves, less than "
                     f"{LEAST_ACCEPTED:g}"
                 )
-            if time <= LONGEST_TIME:
+            rhat = split_rhat(run.everything)
+            if wanted < TOO_FEW_TO_JUDGE or (time <= LONGEST_TIME and rhat <= MOST_RHAT):
                 return _named(part, density, run.kept), run.figures
             if thin == LONGEST_THIN:
                 raise RefusedError(
                     f"Gibbs sampling of the {part.role} model: draws {thin} sweeps apart still hang together over "
-                    f"{time:.1f} draws, more than {LONGEST_TIME:g}"
+                    f"{time:.1f} draws (limit {LONGEST_TIME:g}), R-hat {rhat:.3f} (limit {MOST_RHAT:g})"
                 )
             # Draws still hang together: what they have taught is kept, they themselves are not.
-            thin = min(LONGEST_THIN, math.ceil(thin * time / 2.0))
+            thin = min(LONGEST_THIN, math.ceil(thin * max(time / 2.0, 1.5)))
             state, sampler = run.kept[-1], sampler.learned(run.hyper)
 
 
@@ -113,6 +116,13 @@ class _Run:
     def hyper(self) -> FloatArray:
         """(draw, hyperparameter, chain)"""
         return np.stack([state.hyper for state in self.kept])
+
+    @property
+    def everything(self) -> FloatArray:
+        """(draw, quantity, chain): coordinates of all cohorts, and hyperparameters."""
+        chains = self.kept[0].mu.shape[1]
+        cohorts = np.stack([state.u.reshape(-1, chains) for state in self.kept])
+        return np.concatenate([self.hyper, cohorts], axis=1)
 
 
 def _warmed_up(state: State, sampler: Sampler) -> tuple[State, Sampler, float, int]:
@@ -147,6 +157,15 @@ def _run(
         "thin": np.array([float(thin)]),
     }
     return _Run(kept, figures)
+
+
+def split_rhat(trace: FloatArray) -> float:
+    """The largest R-hat of (sweep, quantity, chain), every chain cut in half (Gelman et al. 2013)."""
+    half = len(trace) // 2
+    chains = np.concatenate([trace[:half], trace[half : 2 * half]], axis=2)
+    within = chains.var(axis=0, ddof=1).mean(axis=1)
+    between = chains.mean(axis=0).var(axis=1, ddof=1)
+    return float(np.sqrt((half - 1) / half + between / within).max())
 
 
 def correlation_time(trace: FloatArray) -> float:

@@ -26,6 +26,9 @@ from kundenwert.inference.small_matrices import by_cohort, cholesky, solved_lowe
 
 FREEDOM = 8.0
 SCALING_ROUNDS = 8
+LOCAL_SHARE = 0.25
+LOCAL = 2.0  # length of a local move in standard deviations, times the root of their number
+INFLATED = 1.2  # standard deviations of the normal that hyperparameters are drawn towards, over those that were seen
 SPREAD = 8.0  # prior standard deviations of log sd that the slice sampler may search, to each side
 
 
@@ -103,7 +106,7 @@ class Sampler:
     def learned(self, trace: FloatArray) -> Self:
         """The same with the normal of the second move fitted to hyperparameters seen so far, (sweep, hyper, chain)."""
         seen = np.moveaxis(trace, 1, 0).reshape(trace.shape[1], -1)
-        return replace(self, centre=seen.mean(axis=1), factor=np.linalg.cholesky(np.cov(seen)))
+        return replace(self, centre=seen.mean(axis=1), factor=INFLATED * np.linalg.cholesky(np.cov(seen)))
 
     def start(self, chains: int) -> State:
         """Overdispersed hyperparameters, and cohorts drawn from what is proposed for them there."""
@@ -192,15 +195,19 @@ class Sampler:
         hyperparameters with all cohorts integrated out. The proposal is drawn towards a normal learned in warm-up.
         """
         white = np.linalg.solve(self.factor, state.hyper - self.centre[:, None])
-        new_white = math.sqrt(1.0 - step * step) * white + step * self.rng.standard_normal(white.shape)
+        # Drawn towards a normal, chains that have wandered beyond its tails come back seldom: some moves are local.
+        local = self.rng.random() < LOCAL_SHARE
+        stay, length = (1.0, LOCAL / math.sqrt(len(white))) if local else (math.sqrt(1.0 - step * step), step)
+        new_white = stay * white + length * self.rng.standard_normal(white.shape)
         mu, log_sd = np.split(self.centre[:, None] + self.factor @ new_white, 2)
         centre, factor = self._conditional(state.mu, state.log_sd)
         place = times_upper(factor, by_cohort(state.u - centre))
         new_centre, new_factor = self._conditional(mu, log_sd)
         u = new_centre + by_cohort(solved_upper(new_factor, place))
         moved = State(u, mu, log_sd, self.density.log_likelihood(u))
-        gain = self._log_joint(moved, new_factor) + 0.5 * (new_white * new_white).sum(axis=0)
-        gain -= self._log_joint(state, factor) + 0.5 * (white * white).sum(axis=0)
+        gain = self._log_joint(moved, new_factor) - self._log_joint(state, factor)
+        if not local:
+            gain += 0.5 * (new_white * new_white - white * white).sum(axis=0)
         accepted = np.log(self.rng.random(gain.shape)) < gain
         names = ("u", "mu", "log_sd", "log_likelihood")
         kept = {name: np.where(accepted, getattr(moved, name), getattr(state, name)) for name in names}
