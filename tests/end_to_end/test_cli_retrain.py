@@ -53,6 +53,31 @@ def test_the_folder_keeps_what_the_spec_said(shop: tuple[Path, Outcome]) -> None
     assert (metadata["currency"], metadata["time_unit"], metadata["value_basis"]) == ("EUR", "week", "contribution")
 
 
+def test_the_manifest_says_which_engine_was_chosen_and_why(shop: tuple[Path, Outcome]) -> None:
+    folder, _ = shop
+    manifest = store.load_manifest(champion(folder))
+    assert manifest["engine"] in {"gibbs", "importance"}
+    assert any(choice.startswith(f"engine auto chose {manifest['engine']}: ") for choice in manifest["choices"])
+
+
+RETRAIN = """
+import sys
+from pathlib import Path
+from kundenwert import pipeline
+
+pipeline.retrain("shop.toml")
+heavy = "pymc pytensor nutpie arviz arviz_plots matplotlib plotly bokeh"
+print([name for name in heavy.split() if name in sys.modules])
+"""
+
+
+def test_a_retraining_that_needs_no_pymc_does_not_import_it(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    program = [sys.executable, "-W", "error", "-c", RETRAIN]
+    outcome = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert outcome.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_same_again_has_nothing_to_do(shop: tuple[Path, Outcome]) -> None:
     folder, _ = shop
     before = champion(folder)
