@@ -1,6 +1,7 @@
 """The command line: commands only. What they do is in `pipeline` and `runs`, how they speak in `console`."""
 
 import datetime
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -158,4 +159,7 @@ def runs_promote(run: Run, runs: RunsDir = RUNS, json: Json = False) -> None:
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    # Matrices here are 4 x 4, and threads that wait for the next one burnt a tenth of the processor time of a fit of
+    # many cohorts. NumPy reads this when it is loaded; a program that imports the library decides for itself.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return console.exit_code_of(lambda: app(prog_name="kundenwert"))

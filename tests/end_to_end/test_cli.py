@@ -1,6 +1,7 @@
 """The command line without a fit: usage, specs, data, the registry, exit codes, start-up."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -92,6 +93,22 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     ).stdout
     assert out.splitlines()[-1] == "imported: []"
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("3", "3")])
+def test_one_thread_for_small_matrices_unless_told_otherwise(tmp_path: Path, given: str | None, used: str) -> None:
+    name = "OPENBLAS_NUM_THREADS"
+    program = (
+        "import os, sys\nfrom kundenwert.cli import main\n"
+        f"assert 'numpy' not in sys.modules and os.environ.get('{name}') == {given!r}\n"
+        "sys.argv = ['kundenwert', '--version']\n"
+        f"try:\n    main()\nexcept SystemExit:\n    print(os.environ['{name}'])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: given} if given else {})
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    ).stdout
+    assert out.splitlines()[-1] == used
 
 
 # ---------------------------------------------------------------- specs and data
