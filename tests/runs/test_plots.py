@@ -1,5 +1,6 @@
 """Plots: what the data functions count, what the charts may contain, and what happens at the edges."""
 
+import dataclasses
 import functools
 import json
 import re
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from report_world import world
 
+import kundenwert as kw
 from kundenwert.errors import UsageError
 from kundenwert.runs import plots
 from kundenwert.runs.plots.churn import churn_by_money_data, churn_calibration_data
 from kundenwert.runs.plots.cohorts import cohort_values_data
 from kundenwert.runs.plots.exposing import exposure_data
 from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
+from kundenwert.runs.plots.sampler import convergence_data
 from kundenwert.runs.plots.style import DARK, LIGHT, colors
 from kundenwert.runs.plots.value_map import map_data
 from kundenwert.runs.svg import render_svgs
@@ -217,6 +220,50 @@ def test_exposure_is_a_sample() -> None:
     assert len(exposure_data(W["summary"], customers=20)["first"]) == 20
     with pytest.raises(UsageError, match="between 1 and"):
         exposure_data(W["summary"], customers=5000)
+
+
+def test_weights_answer_where_there_are_no_chains(sample_posterior: kw.Posterior) -> None:
+    data = convergence_data(sample_posterior)
+    tails, worth = weights_of(sample_posterior)
+    assert data["answer"].startswith("Nothing to see: worst Pareto k ")
+    assert data["answer"].endswith("(limit 400), draws are independent.")
+    assert data["pareto_k"] == pytest.approx(tails.max(), rel=1e-5)
+    assert data["ess"] == pytest.approx(worth.min(), rel=1e-5)
+    assert data["rhat"] is None
+    assert data["limits"] == {"pareto_k": 0.7, "ess": 400}
+    table = data["numbers"]
+    assert table["columns"] == ["Cohort", "Worst Pareto k", "Least ESS"]
+    assert [row[0] for row in table["rows"]] == ["all"]
+    (svg,) = render_svgs([(plots.convergence(sample_posterior, "css", help=False), data["label"])])
+    assert "Worst Pareto k (0 is perfect)" in svg
+
+
+def weights_of(posterior: kw.Posterior) -> tuple[Any, Any]:
+    """Pareto k and effective draws, (family, fit)."""
+    stats = posterior.sample_stats
+    tails, worth = (
+        np.array([stats[f"{part}_{name}"] for part in ("purchase", "spend")]) for name in ("pareto_k", "effective")
+    )
+    return tails, worth
+
+
+def test_weights_are_shown_by_cohort_where_each_has_its_own(
+    monthly_sample: tuple[kw.CustomerSummary, kw.Holdout],
+) -> None:
+    posterior = kw.fit(monthly_sample[0], pooling="none", engine="importance", draws=1000)
+    tails, worth = weights_of(posterior)
+    data = convergence_data(posterior)
+    rows = data["by_cohort"]
+    assert rows["cohort"] == list(posterior.cohorts)
+    assert rows["pareto_k"] == pytest.approx(tails.max(axis=0).tolist(), rel=1e-4)
+    assert rows["ess"] == pytest.approx(worth.min(axis=0).tolist(), rel=1e-3)
+    assert [row[0] for row in data["numbers"]["rows"]] == list(posterior.cohorts)
+    strict = convergence_data(posterior, min_ess=1e6)["answer"]
+    assert strict.startswith("Look closer: ")
+    spoilt = dataclasses.replace(
+        posterior, sample_stats={**posterior.sample_stats, "spend_pareto_k": np.array([0.1, 0.8, 0.1])}
+    )
+    assert convergence_data(spoilt)["answer"].startswith("Look closer: worst Pareto k 0.80 (limit 0.7)")
 
 
 def test_without_pooling_the_sampler_is_shown_by_cohort() -> None:

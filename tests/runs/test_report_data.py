@@ -71,7 +71,9 @@ def test_the_lists_hold_whom_they_say() -> None:
 
 def test_noise_is_called_noise() -> None:
     before = report_of()
-    again = report_of(change={"previous": before})
+    base = before["base"]
+    near = {**before, "base": {**base, "value": base["value"] + 0.1 * (base["high"] - base["low"])}}
+    again = report_of(change={"previous": near})
     assert again["change"]["noise"]
     assert "which is noise" in again["said"]["change"]
     assert again["champion"]["run_id"] == before["run_id"]

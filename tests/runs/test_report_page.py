@@ -153,6 +153,22 @@ def test_states_without_something_are_one_sentence() -> None:
     assert "No value of new customers" in without
 
 
+@pytest.mark.parametrize(
+    ("finding", "question"),
+    [
+        ("importance weights have a light tail (Pareto k)", "Did the sampler arrive?"),
+        ("chains agree (R-hat)", "Did the sampler arrive?"),
+        ("repeat orders after the cut", "Did the orders come that it promised?"),
+    ],
+)
+def test_a_failure_shows_where_it_happens(finding: str, question: str) -> None:
+    made = report("fail")
+    findings = [{**made["checks"]["findings"][0], "name": finding}, *made["checks"]["findings"][1:]]
+    source = render_report({**made, "checks": {**made["checks"], "findings": findings}})
+    first = source.split('<section class="first">')[1].split("</section>")[0]
+    assert question in text_of(first)
+
+
 def test_the_next_run_says_what_changed() -> None:
     second = render_report(build_report(**{**world(500, seed=8), "previous": report("pass")}))
     text = text_of(second)

@@ -3,13 +3,17 @@
 import datetime
 import functools
 import io
+import re
 from typing import Any
 
 import pytest
 from report_world import world
 from rich.console import Console
 
+import kundenwert as kw
 from kundenwert.runs import terminal
+from kundenwert.runs import wording as w
+from kundenwert.runs.plots.sampler import convergence_data
 from kundenwert.runs.report_data import build_report
 
 PATH = "runs/cdnow/1997-09-30-3fa9c1d2/report.html"
@@ -56,6 +60,23 @@ def test_the_numbers_are_the_reports() -> None:
     assert tiles[1] in said
     assert f"{report()['base']['customers']:,} customers" in said
     assert str(report()["checks"]["passed"]) in said
+
+
+def test_what_is_said_of_the_sampler_is_what_there_is(sample_posterior: kw.Posterior) -> None:
+    """Draws by importance sampling have weights; chains have R-hat and divergences."""
+    sampler = convergence_data(sample_posterior)
+    weighted = {**report(), "charts": {**report()["charts"], "convergence": sampler}}
+    said = terminal.summary_lines(weighted, path=PATH, seconds=9.4)[3]
+    tail, worth = w.diagnostic("pareto_k", sampler["pareto_k"]), w.rough(sampler["ess"])
+    assert said == f"Checks    2 of 2; Pareto k {tail}, ESS {worth}, independent draws"
+    assert re.fullmatch(r"Checks    2 of 2; R-hat \d\.\d{3}, ESS [\d,]+, no divergences", lines()[3])
+
+
+def test_a_base_that_did_not_move_is_unchanged() -> None:
+    said = "\n".join(lines(second=True))
+    assert "the base is worth as much as on 30 Sep 1997; no new customers" in said
+    assert "(unchanged), 0 new" in terminal.first_line(report(second=True), seconds=9.4)
+    assert report(second=True)["tiles"][0]["change"].replace("\u00a0", " ") == "unchanged vs 30 Sep"
 
 
 @pytest.mark.parametrize(

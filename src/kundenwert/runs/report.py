@@ -247,7 +247,7 @@ def _evidence(report: Mapping[str, Any]) -> str | None:
     failed = [f["name"] for f in report["checks"]["findings"] if f["verdict"] == "FAIL"]
     if report["verdict"] != "FAIL":
         return None
-    sampler = failed and any(word in failed[0] for word in ("R-hat", "ESS", "divergent"))
+    sampler = failed and any(word in failed[0] for word in ("R-hat", "ESS", "Pareto k", "divergent"))
     return "convergence" if sampler or "tracking" not in report["charts"] else "tracking"
 
 

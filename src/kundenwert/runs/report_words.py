@@ -222,24 +222,20 @@ def changes(report: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str,
     """What moved since the run that is in use, with noise called noise."""
     now, then = report["base"], previous["base"]
     day, currency = w.day_month(previous["as_of"]), report["currency"]
-    gap = now["value"] - then["value"]
+    gap = round(now["value"] - then["value"], 2)
     spread = max(now["high"] - now["low"], then["high"] - then["low"], 0.0) / 2
     noise = abs(gap) <= spread
     new = now["customers"] - then["customers"]
-    direction = "more" if gap > 0 else "less"
-    size = w.money(abs(gap), currency)
-    told = (
-        f"{size} {direction} than on {w.date(previous['as_of'])}, which is noise"
-        if noise
-        else f"{size} {direction} than on {w.date(previous['as_of'])}"
-    )
+    moved = f"{w.money(abs(gap), currency)} {'more' if gap > 0 else 'less'} than" if gap else "as much as"
+    told = f"{moved} on {w.date(previous['as_of'])}" + (", which is noise" if gap and noise else "")
+    tile = w.signed(w.amount(gap)) if gap else "unchanged"
     return {
         "since": previous["as_of"],
         "run": previous["run_id"],
         "gap": gap,
         "noise": noise,
         "new": new,
-        "value": f"{w.signed(w.amount(gap))}: noise" if noise else f"{w.signed(w.amount(gap))} vs {day}",
+        "value": f"{tile}: noise" if gap and noise else f"{tile} vs {day}",
         "orders_again": f"{w.signed(w.rough(now['orders_again']['mean'] - then['orders_again']['mean']))} vs {day}",
         "undecided": f"{w.signed(w.count(now['undecided']['customers'] - then['undecided']['customers']))} vs {day}",
         "sentence": f"The base is worth {told}; {w.plural(max(new, 0), 'new customer')}.",

@@ -69,7 +69,8 @@ def first_line(report: Mapping[str, Any], *, seconds: float) -> str:
     if change:
         noise = ", noise" if change["noise"] else ""
         sign = "" if change["gap"] < 0 else "+"
-        base += f" ({sign}{w.thousands(change['gap'])}{noise}), {max(change['new'], 0):,} new"
+        gap = f"{sign}{w.thousands(change['gap'])}{noise}" if change["gap"] else "unchanged"
+        base += f" ({gap}), {max(change['new'], 0):,} new"
     else:
         base += ", first run"
     undecided = f"{w.percent(report['base']['undecided']['share'])} undecided"
@@ -164,10 +165,13 @@ def _model(report: Mapping[str, Any]) -> str:
 def _checks(report: Mapping[str, Any]) -> str:
     sampler = report["charts"]["convergence"]
     text = f"{report['checks']['passed']} of {len(report['checks']['findings'])}"
+    if sampler.get("pareto_k") is not None:  # a report.json of an earlier version does not have it
+        tail = w.diagnostic("pareto_k", sampler["pareto_k"])
+        return f"{text}; Pareto k {tail}, ESS {w.rough(sampler['ess'])}, independent draws"
     if sampler["rhat"] is None:
         return f"{text}; one chain, {w.plural(sampler['divergences'], 'divergence')}"
     divergences = w.plural(sampler["divergences"], "divergence")
-    return f"{text}; R-hat {sampler['rhat']:.3f}, ESS {w.rough(sampler['ess'])}, {divergences}"
+    return f"{text}; R-hat {w.diagnostic('rhat', sampler['rhat'])}, ESS {w.rough(sampler['ess'])}, {divergences}"
 
 
 def _total(report: Mapping[str, Any]) -> Mapping[str, Any] | None:

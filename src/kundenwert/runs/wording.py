@@ -196,6 +196,15 @@ def tenths(p: float) -> str:
     return "over 9 of 10" if p > 0.95 else f"{round(p * 10)} of 10"
 
 
+def diagnostic(name: str, value: float) -> str:
+    """R-hat of chains, or Pareto k of weights; no tail is lighter than k = 0.
+
+    >>> diagnostic("rhat", 1.0049), diagnostic("pareto_k", -0.31), diagnostic("pareto_k", 0.462)
+    ('1.005', '0.00', '0.46')
+    """
+    return f"{value:.3f}" if name == "rhat" else f"{max(value, 0.0):.2f}"
+
+
 def date(value: datetime.date | str | None) -> str:
     """A day as people write it; ISO text is read first.
 

@@ -113,7 +113,7 @@ def cohort_values(
 
 
 def convergence(posterior: "Posterior", theme: Theme = "light", *, help: bool = True) -> "alt.TopLevelMixin":
-    """How much cohorts differ before and after the data; without pooling, R-hat by cohort."""
+    """How much cohorts differ before and after the data; without pooling, R-hat or Pareto k by cohort."""
     return draw_convergence(convergence_data(posterior), theme, help=help)
 
 

@@ -1,12 +1,15 @@
 """Did the sampler arrive? Diagnostics by cohort, and how far the data moved the spread between cohorts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS
+from kundenwert.families.arithmetic import FloatArray
+from kundenwert.inference.diagnostics import MAX_PARETO_K, MAX_RHAT, MIN_ESS
+from kundenwert.names import Pooling
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import BAND_OPACITY, Record, Theme, colors, finish, json_number, numbers, rounded
 
@@ -26,49 +29,114 @@ SPREADS = {
     "log_q_minus_1": "spend, between",
     "log_mean_over_z": "mean spend",
 }
+TITLES = {"rhat": "R-hat", "pareto_k": "Pareto k"}
+AXES = {"rhat": (-np.inf, 0.998, 0.002, "1 is perfect"), "pareto_k": (0.0, -0.02, 0.02, "0 is perfect")}
+HELP = {
+    "spreads": "Curves: how much cohorts differ, grey before the data, blue after.",
+    "rhat": "Dots: how well chains agree about each cohort; left of the line they do.",
+    "pareto_k": "Dots: how much the largest weights carry; right of the line a part of the posterior may be missing.",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What tells whether the sampler arrived.
+
+    Parameters
+    ----------
+    figure : "rhat" where chains can be compared, "pareto_k" where weights can be looked at; larger is worse.
+    names : (row,) cohorts, or what else was sampled on its own.
+    worst, ess : (row,) the figure and the effective draws; NaN where there is but one chain and no weights.
+    """
+
+    figure: str
+    names: list[str]
+    worst: FloatArray
+    ess: FloatArray
 
 
 def convergence_data(posterior: "Posterior", *, max_rhat: float = MAX_RHAT, min_ess: float = MIN_ESS) -> Record:
-    """The worst R-hat and least ESS of each cohort, divergences, and the pooling spreads before and after the data."""
-    chains = next(iter(posterior.draws.values())).shape[0]
-    cohorts = list(posterior.cohorts)
-    rhat, ess = _diagnostics(posterior.draws) if chains > 1 else (np.full(len(cohorts), np.nan),) * 2
+    """The worst figure and least ESS of each cohort, divergences, and the pooling spreads before and after the data.
+
+    The figure is R-hat of chains, or Pareto k of the weights behind draws by importance sampling.
+    """
+    judged = _weights(posterior) or _chains(posterior)
+    title, limit = TITLES[judged.figure], {"rhat": max_rhat, "pareto_k": MAX_PARETO_K}[judged.figure]
+    worst, least = float(np.max(judged.worst)), float(np.min(judged.ess))
     flags = [v for k, v in posterior.sample_stats.items() if k.endswith("diverging")]
     divergences = int(sum(int(np.asarray(v).sum()) for v in flags))
-    if chains > 1 and posterior.hyper:  # what all cohorts share must have arrived too
-        shared = _diagnostics({name: np.asarray(values)[..., None] for name, values in posterior.hyper.items()})
-        cohorts, rhat, ess = ["shared by all", *cohorts], np.append(shared[0], rhat), np.append(shared[1], ess)
-    worst, least = (float(np.max(rhat)), float(np.min(ess))) if chains > 1 else (float("nan"), float("nan"))
-    good = chains > 1 and worst <= max_rhat and least >= min_ess and divergences == 0
-    if chains == 1:
-        answer = f"One chain of {w.count(posterior.n_draws)} draws by {posterior.engine}: chains cannot be compared."
-    else:
-        seen = f"worst R-hat {worst:.3f} (limit {max_rhat:g}), least ESS {w.rough(least)} (limit {min_ess:g})"
-        answer = f"{'Nothing to see' if good else 'Look closer'}: {seen}, {w.plural(divergences, 'divergence')}."
-    order = np.arange(len(cohorts))
-    if len(cohorts) > MOST_ROWS:
-        order = (np.argsort(-rhat) if chains > 1 else order)[:MOST_ROWS]
-    rows = [
-        [cohorts[k], "–" if chains == 1 else f"{rhat[k]:.3f}", "–" if chains == 1 else w.rough(ess[k])] for k in order
-    ]
-    caption = "Sampler by cohort" + (f", the {MOST_ROWS} worst" if len(cohorts) > MOST_ROWS else "")
+    answer = _answer(posterior, judged, limit, min_ess, divergences)
+    order = np.arange(len(judged.names))
+    if len(order) > MOST_ROWS:
+        order = np.argsort(-judged.worst)[:MOST_ROWS]
+    shown: list[int] = order.tolist()
+    caption = "Sampler by cohort" + (f", the {MOST_ROWS} worst" if len(judged.names) > MOST_ROWS else "")
+    spreads = _spreads(posterior)
     return {
         "question": "Did the sampler arrive?",
-        "help": "Nothing to see is good. Curves: how much cohorts differ, grey before the data, blue after.",
+        "help": f"Nothing to see is good. {HELP['spreads' if spreads else judged.figure]}",
         "answer": answer,
         "label": answer,
-        "rhat": json_number(worst),
+        "rhat": json_number(worst) if judged.figure == "rhat" else None,
+        "pareto_k": json_number(worst) if judged.figure == "pareto_k" else None,
         "ess": json_number(least),
         "divergences": divergences,
-        "limits": {"rhat": max_rhat, "ess": min_ess},
+        "limits": {judged.figure: limit, "ess": min_ess},
         "by_cohort": {
-            "cohort": [cohorts[k] for k in order],
-            "rhat": rounded(rhat[order]),
-            "ess": rounded(ess[order], 4),
+            "cohort": [judged.names[k] for k in shown],
+            judged.figure: rounded(judged.worst[order]),
+            "ess": rounded(judged.ess[order], 4),
         },
-        "spreads": _spreads(posterior),
-        "numbers": numbers(caption, ["Cohort", "Worst R-hat", "Least ESS"], rows),
+        "spreads": spreads,
+        "numbers": numbers(caption, ["Cohort", f"Worst {title}", "Least ESS"], [_row(judged, k) for k in shown]),
     }
+
+
+def _answer(posterior: "Posterior", judged: Judged, limit: float, min_ess: float, divergences: int) -> str:
+    worst, least = float(np.max(judged.worst)), float(np.min(judged.ess))
+    if judged.figure == "rhat" and _n_chains(posterior) == 1:
+        return f"One chain of {w.count(posterior.n_draws)} draws by {posterior.engine}: chains cannot be compared."
+    seen = f"worst {TITLES[judged.figure]} {w.diagnostic(judged.figure, worst)} (limit {limit:g})"
+    seen += f", least ESS {w.rough(least)} (limit {min_ess:g})"
+    ended = "draws are independent" if judged.figure == "pareto_k" else w.plural(divergences, "divergence")
+    good = worst <= limit and least >= min_ess and divergences == 0
+    return f"{'Nothing to see' if good else 'Look closer'}: {seen}, {ended}."
+
+
+def _row(judged: Judged, k: int) -> list[str]:
+    known = np.isfinite(judged.ess[k])
+    return [
+        judged.names[k],
+        w.diagnostic(judged.figure, judged.worst[k]) if known else "–",
+        w.rough(judged.ess[k]) if known else "–",
+    ]
+
+
+def _weights(posterior: "Posterior") -> Judged | None:
+    """The tail of the weights and what they are worth, the worse of both families; None without weights."""
+    tails = [v for name, v in posterior.sample_stats.items() if name.endswith("_pareto_k")]
+    worth = [v for name, v in posterior.sample_stats.items() if name.endswith("_effective")]
+    if not tails:
+        return None
+    names = list(posterior.cohorts) if posterior.pooling is Pooling.NONE else ["all"]
+    return Judged("pareto_k", names, np.max(tails, axis=0), np.min(worth, axis=0))
+
+
+def _chains(posterior: "Posterior") -> Judged:
+    """How well chains agree, by cohort and, under partial pooling, about what all cohorts share."""
+    names = list(posterior.cohorts)
+    if _n_chains(posterior) == 1:
+        nothing = np.full(len(names), np.nan)
+        return Judged("rhat", names, nothing, nothing)
+    rhat, ess = _diagnostics(posterior.draws)
+    if posterior.hyper:  # what all cohorts share must have arrived too
+        shared = _diagnostics({name: np.asarray(values)[..., None] for name, values in posterior.hyper.items()})
+        names, rhat, ess = ["shared by all", *names], np.append(shared[0], rhat), np.append(shared[1], ess)
+    return Judged("rhat", names, rhat, ess)
+
+
+def _n_chains(posterior: "Posterior") -> int:
+    return int(next(iter(posterior.draws.values())).shape[0])
 
 
 def _diagnostics(draws: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -106,11 +174,11 @@ def _spreads(posterior: "Posterior") -> list[Record]:
 
 
 def draw_convergence(data: Mapping[str, Any], theme: Theme = "light", *, help: bool = True) -> "alt.TopLevelMixin":
-    """Prior and posterior of the spreads under partial pooling; otherwise R-hat by cohort with its limit."""
+    """Prior and posterior of the spreads under partial pooling; otherwise R-hat or Pareto k by cohort."""
     c = colors(theme)
     panels = [_density(panel, c) for panel in data["spreads"]]
     if not panels:
-        return finish(_rhat_dots(data, c), data, theme, help=help)
+        return finish(_dots(data, c), data, theme, help=help)
     import altair as alt
 
     rows = [alt.hconcat(*panels[k : k + 4], spacing=16) for k in range(0, len(panels), 4)]
@@ -139,17 +207,20 @@ def _density(panel: Mapping[str, Any], c: Mapping[str, str]) -> Any:
     return alt.layer(*layers).properties(width=134, height=70)
 
 
-def _rhat_dots(data: Mapping[str, Any], c: Mapping[str, str]) -> Any:
+def _dots(data: Mapping[str, Any], c: Mapping[str, str]) -> Any:
+    """One dot a cohort, and the limit that none should pass."""
     import altair as alt
 
+    figure = "pareto_k" if "pareto_k" in data["limits"] else "rhat"
+    best, low, margin, what = AXES[figure]
     frame = pd.DataFrame(data["by_cohort"])
-    frame["rhat"] = frame["rhat"].astype(float)
-    limit = data["limits"]["rhat"]
-    top = max(float(frame["rhat"].max()) if frame["rhat"].notna().any() else 1.0, limit) + 0.002
+    frame[figure] = frame[figure].astype(float).clip(lower=best)
+    limit = data["limits"][figure]
+    top = max(float(frame[figure].max()) if frame[figure].notna().any() else limit, limit) + margin
     x = alt.X(
-        "rhat:Q",
-        title="Worst R-hat (1 is perfect)",
-        scale=alt.Scale(domain=[0.998, top], nice=False),
+        f"{figure}:Q",
+        title=f"Worst {TITLES[figure]} ({what})",
+        scale=alt.Scale(domain=[low, top], nice=False),
         axis=alt.Axis(tickCount=5),
     )
     y = alt.Y("cohort:N", sort=None, title="Cohort")
