@@ -1,13 +1,15 @@
 """Simulated bases, the parts and densities they pose, and the same densities written plainly, customer by customer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from kundenwert.families import GAMMA_GAMMA, MBGNBD
-from kundenwert.families.protocol import Family
+from kundenwert.families.protocol import Family, NormalPrior
 from kundenwert.inference.compression import Fit, Part
-from kundenwert.inference.density import Density
+from kundenwert.inference.density import Density, Modes
 from kundenwert.inference.importance import fit_density
 from kundenwert.simulate import CDNOW_LIKE
 
@@ -62,3 +64,54 @@ def plain(family: Family, columns: Columns) -> Callable[[np.ndarray], np.ndarray
         return total
 
     return log_density
+
+
+@dataclass(frozen=True)
+class Known:
+    """A posterior by brute force: weighted points of a mixture much wider than it.
+
+    Parameters
+    ----------
+    u : (coordinate, point)
+    weights : (point,), they sum to 1.
+    """
+
+    u: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.asarray(self.u @ self.weights)
+
+    @property
+    def sd(self) -> np.ndarray:
+        return np.asarray(np.sqrt(((self.u - self.mean[:, None]) ** 2) @ self.weights))
+
+    def quantile(self, share: float) -> np.ndarray:
+        order = np.argsort(self.u, axis=1)
+        below = np.cumsum(self.weights[order], axis=1)
+        place = [np.searchsorted(row, share) for row in below]
+        return np.array([row[o[i]] for row, o, i in zip(self.u, order, place, strict=True)])
+
+
+def brute_force(
+    log_density: Callable[[np.ndarray], np.ndarray], prior: Mapping[str, NormalPrior], peaks: Modes, points: int
+) -> Known:
+    """Half the points from a t wider than the prior, half from t's four times as wide as the modes are in variance.
+
+    The prior is wider than any posterior, so these weights are bounded whatever the likelihood does.
+    """
+    rng = np.random.default_rng(99)
+    centre, sd = np.array([p.mean for p in prior.values()]), np.array([p.sd for p in prior.values()])
+    around = [
+        (u, 2.0 * np.linalg.cholesky(np.linalg.inv(p)), 4.0) for u, p in zip(peaks.u, peaks.precision, strict=True)
+    ]
+    parts = [(centre, np.diag(1.2 * sd), 6.0), *around]
+    counts = [points // 2, *[points // 2 // len(around)] * len(around)]
+    mixture = [stats.multivariate_t(c, f @ f.T, df=freedom) for c, f, freedom in parts]
+    u = np.concatenate([one.rvs(n, random_state=rng) for one, n in zip(mixture, counts, strict=True)]).T
+    shares = np.log(np.array(counts) / sum(counts))
+    proposed = np.logaddexp.reduce([share + one.logpdf(u.T) for share, one in zip(shares, mixture, strict=True)])
+    log_weights = log_density(u) - proposed
+    weights = np.exp(log_weights - log_weights.max())
+    return Known(u, weights / weights.sum())

@@ -6,7 +6,7 @@ knows how they came about. Sources: Vehtari et al. (2024), Owen and Zhou (2000);
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -203,8 +203,8 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
 
     near = [_proposal(u, precision, plan.freedom) for u, precision in zip(peaks.u, peaks.precision, strict=True)]
     wide = [_widened(u, precision, density) for u, precision in zip(peaks.u, peaks.precision, strict=True)]
-    # Where points are cheap the wide proposals learn too, and find the shoulders that a single t does not have.
-    learning = [*near, *wide] if plan is CHEAP else near
+    # The wide proposals learn too, and find the shoulders that a single t does not have.
+    learning = [*near, *wide]
     shares = np.full(len(learning), 1.0 / len(learning))
     points, count, wide_share = _Points(stand_in or density, rng), plan.first, plan.wide_first
     for rounds in range(1, MOST_ROUNDS + 1):
@@ -218,6 +218,9 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
         missing = max(SPARE * draws - effective, 0.0 if rounds == 1 else 0.2 * draws) / plan.efficiency
         count = round(missing if rounds + 1 >= plan.rounds else missing / 3) + 100
         wide_share = plan.wide_later if k <= GOOD_K else plan.wide_first
+    if stand_in is not None and k > MAX_PARETO_K:  # a quartic that runs off between three and five standard deviations
+        truly = sample_density(density, draws, rng, allow_surrogate=False)
+        return replace(truly, evaluations=truly.evaluations + stand_in.evaluations)
     return Sampled(
         u=u[:, resampled(u, weights, draws, rng)],
         pareto_k=k,
