@@ -76,9 +76,8 @@ def test_beyond_its_reach_it_is_the_truth(large) -> None:
     assert (values[~far] != truth[~far]).all()
 
 
-def test_a_quartic_that_is_wrong_is_caught(large, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quadratic in its place misses a base of this size by more than the gate allows."""
-    density, peak, _ = large
+def test_a_polynomial_that_is_wrong_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quadratic in the quartic's place misses three thousand customers by more than the gate allows."""
     small = density_of(BGNBD, simulated(BGNBD, 3000, np.random.default_rng(1)))
     monkeypatch.setattr(surrogate, "DEGREE", 2)
     assert quartic(small, distinct_modes(small), np.random.default_rng(1)) is None
