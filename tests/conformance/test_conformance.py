@@ -1,12 +1,15 @@
-"""Our own families and engine pass the checks that a plug-in must pass."""
+"""Our own families and engines pass the checks that a plug-in must pass."""
 
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD, PurchaseFamily
+from kundenwert.inference.auto import Auto
 from kundenwert.inference.engines import Nuts
+from kundenwert.inference.importance import Importance
 from kundenwert.testing import check_engine, check_family
 
 PURCHASE = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
@@ -72,3 +75,29 @@ def test_a_wrong_spend_family_is_caught(name: str) -> None:
 @pytest.mark.long
 def test_nuts_is_an_engine() -> None:
     check_engine(lambda draws: Nuts(draws=draws))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("surrogate", [True, False])
+def test_importance_sampling_is_an_engine(surrogate: bool) -> None:
+    check_engine(lambda draws: Importance(draws, surrogate=surrogate))
+
+
+@pytest.mark.long
+def test_the_default_is_an_engine() -> None:
+    check_engine(Auto)
+
+
+@pytest.mark.long
+def test_a_wrong_engine_is_caught() -> None:
+    """Draws around the right place, but too wide by three tenths."""
+
+    class TooWide(Importance):
+        def sample_part(self, part, seed, progress=None):  # type: ignore[no-untyped-def]
+            draws, figures = super().sample_part(part, seed, progress)
+            return {
+                name: values * np.exp(0.3 * np.log(values / values.mean())) for name, values in draws.items()
+            }, figures
+
+    with pytest.raises(AssertionError, match="standard deviation"):
+        check_engine(TooWide)

@@ -73,12 +73,11 @@ def test_fifty_customers_are_what_brute_force_says(family):
     within_error(together, 5 * DRAWS)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("customers", [1500, 3000])
-def test_shoulders_of_larger_bases_are_learned(customers: int) -> None:
+def test_shoulders_of_larger_bases_are_learned() -> None:
     """MBG/NBD here has a dropout tail that no single t follows: with one a mode, a third of such bases was refused."""
     figures = []
     for seed in range(8):
-        density = density_of(MBGNBD, simulated(MBGNBD, customers, np.random.default_rng(1000 * customers + seed)))
+        density = density_of(MBGNBD, simulated(MBGNBD, 3000, np.random.default_rng(3000 * 1000 + seed)))
         figures.append(importance.sample_density(density, DRAWS, np.random.default_rng(seed)))
     assert sum(one.pareto_k <= 0.7 and one.effective >= DRAWS / 2 for one in figures) >= 7
 

@@ -1,0 +1,142 @@
+"""The default engine: which one it takes, and what it says of it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from bases import part_of, simulated, two_moded
+
+import kundenwert as kw
+from kundenwert.errors import UsageError
+from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
+from kundenwert.families.protocol import Compiles, PurchaseFamily
+from kundenwert.inference import gibbs, importance
+from kundenwert.inference.auto import Auto
+from kundenwert.inference.compression import Problem
+from kundenwert.inference.engines import get_engine
+from kundenwert.names import Pooling
+from kundenwert.units import TimeUnit
+
+Sample = tuple[kw.CustomerSummary, kw.Holdout]
+
+
+def note(posterior: kw.Posterior) -> str:
+    """The one sentence about the engine among the choices."""
+    (found,) = [choice for choice in posterior.choices if choice.startswith("engine auto chose")]
+    return found
+
+
+def problem_of(family: PurchaseFamily, columns: tuple[np.ndarray, ...], pooling: Pooling) -> Problem:
+    """A purchase part of these customers, and a little spend, in one cohort or two halves."""
+    cohorts = 2 if pooling is Pooling.PARTIAL else 1
+    spending = simulated(GAMMA_GAMMA, 60, np.random.default_rng(1))
+    parts = [
+        part_of(f, c, np.arange(len(c[0])) % cohorts, cohorts=cohorts)
+        for f, c in ((family, columns), (GAMMA_GAMMA, spending))
+    ]
+    names = parts[0].fits[0].cohorts
+    return Problem(parts[0], parts[1], pooling, names, len(columns[0]), TimeUnit.WEEK, None)
+
+
+@pytest.mark.parametrize("pooling", ["none", "complete"])
+def test_importance_without_a_hierarchy(monthly_sample: Sample, pooling: str) -> None:
+    posterior = kw.fit(monthly_sample[0], pooling=pooling, draws=1000)
+    assert posterior.engine == "importance"
+    worst = max(v.max() for n, v in posterior.sample_stats.items() if n.endswith("_pareto_k"))
+    least = min(v.min() for n, v in posterior.sample_stats.items() if n.endswith("_effective"))
+    assert note(posterior) == (
+        f"engine auto chose importance: Pareto k of its weights at most {max(worst, 0):.2f}, "
+        f"worth at least {least:,.0f} draws"
+    )
+    same = kw.fit(monthly_sample[0], pooling=pooling, engine="importance", draws=1000)
+    for name, values in same.draws.items():
+        np.testing.assert_array_equal(posterior.draws[name], values)
+
+
+def test_gibbs_with_a_hierarchy(monthly_sample: Sample) -> None:
+    posterior = kw.fit(monthly_sample[0], draws=1000)
+    assert posterior.engine == "gibbs"
+    single, joint = (
+        min(posterior.sample_stats[f"{role}_acceptance_{kind}"][0] for role in ("purchase", "spend"))
+        for kind in ("cohort", "joint")
+    )
+    assert note(posterior) == (
+        f"engine auto chose gibbs: at least {single:.2f} of each cohort's moves accepted, "
+        f"and {joint:.2f} of those of all together"
+    )
+
+
+def test_nuts_where_the_tail_is_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One small round of proposals cannot be worth what was asked for, and importance sampling says so."""
+    monkeypatch.setattr(importance, "MOST_ROUNDS", 1)
+    problem = problem_of(BGNBD, simulated(BGNBD, 80, np.random.default_rng(2)), Pooling.COMPLETE)
+    posterior = Auto(4000).sample(problem, 1, None)
+    assert posterior.engine == "nuts"
+    assert posterior.n_draws == 4000
+    assert "engine auto chose nuts: importance sampling of the purchase model, cohort all: " in note(posterior)
+    assert note(posterior).endswith("4,000 were asked for")
+
+
+@pytest.mark.long
+def test_nuts_where_gibbs_hardly_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gibbs, "LEAST_ACCEPTED", 1.0)
+    problem = problem_of(BGNBD, simulated(BGNBD, 80, np.random.default_rng(2)), Pooling.PARTIAL)
+    posterior = Auto(200).sample(problem, 1, None)
+    assert posterior.engine == "nuts"
+    assert "chose nuts: Gibbs sampling of the purchase model: a cohort accepts 0." in note(posterior)
+    assert note(posterior).endswith("of its moves, less than 1")
+    assert set(posterior.hyper) == {f"{kind}_{c}" for kind in ("mu", "sd") for c in all_coordinates()}
+
+
+def all_coordinates() -> tuple[str, ...]:
+    return (*BGNBD.coordinates, *GAMMA_GAMMA.coordinates)
+
+
+@pytest.mark.long
+def test_nuts_where_gibbs_finds_two_modes() -> None:
+    """Nothing forced: all cohorts as one have two modes, and Gibbs sampling starts from one."""
+    posterior = Auto(1000).sample(problem_of(MBGNBD, two_moded(), Pooling.PARTIAL), 1, None)
+    assert posterior.engine == "nuts"
+    assert note(posterior) == (
+        "engine auto chose nuts: Gibbs sampling of the purchase model: all cohorts as one have two modes"
+    )
+
+
+class Plain(SimpleNamespace):
+    """A family as another package may bring it: everything of BG/NBD but compiled code."""
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+PLAIN = Plain(**{n: getattr(BGNBD, n) for n in dir(BGNBD) if n[0] != "_" and n != "compiled"} | {"name": "plain"})
+
+
+def test_nuts_for_a_family_without_compiled_code() -> None:
+    """By the graph of its likelihood, and with the posterior that compiled code gives."""
+    assert isinstance(PLAIN, PurchaseFamily)
+    assert not isinstance(PLAIN, Compiles)
+    columns = simulated(BGNBD, 500, np.random.default_rng(3))
+    posterior = Auto(2000).sample(problem_of(PLAIN, columns, Pooling.COMPLETE), 1, None)
+    assert posterior.engine == "nuts"
+    assert note(posterior) == "engine auto chose nuts: plain brings no compiled likelihood"
+    quick = Auto(4000).sample(problem_of(BGNBD, columns, Pooling.COMPLETE), 1, None)
+    assert quick.engine == "importance"
+    for name in BGNBD.parameters:
+        ours, theirs = np.log(quick.draws[name]), np.log(posterior.draws[name])
+        assert abs(ours.mean() - theirs.mean()) < 0.25 * theirs.std(), name
+
+
+@pytest.mark.parametrize("engine", ["importance", "gibbs"])
+def test_asked_by_name_a_family_without_compiled_code_is_a_mistake(engine: str) -> None:
+    pooling = Pooling.PARTIAL if engine == "gibbs" else Pooling.COMPLETE
+    problem = problem_of(PLAIN, simulated(BGNBD, 50, np.random.default_rng(3)), pooling)
+    with pytest.raises(UsageError, match="plain brings no compiled code"):
+        get_engine(engine, 1000).sample(problem, 1, None)
+
+
+def test_only_a_refusal_is_answered_by_nuts(monthly_sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that breaks must not be papered over: other errors pass."""
+    monkeypatch.setattr(gibbs, "WARM_UP", -1)
+    with pytest.raises(ValueError, match="need at least one array"):
+        kw.fit(monthly_sample[0], draws=1000)
