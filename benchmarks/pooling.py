@@ -30,6 +30,7 @@ FAMILIES = {"bgnbd": "purchase", "gamma_gamma": "spend"}
 REFERENCE = kw.Nuts(draws=8_000, chains=4, tune=1000)
 QUICK_REFERENCE = kw.Nuts(draws=800, chains=4, tune=300)
 REPETITIONS = 3
+MOST_TRIES, AGREEING_RHAT = 3, 1.05
 Row = dict[str, Any]
 
 
@@ -110,7 +111,8 @@ def size_row(size: Size, reference: kw.Nuts | None) -> Row:
         _, usage = measured(lambda name=name: posed(summary, name, Pooling.PARTIAL))
         row["families"][name]["compress_seconds"] = usage.wall_seconds
     if reference is not None:
-        long, usage = measured(lambda: kw.fit(summary, pooling="partial", engine=reference))
+        long, usage, tries = agreeing(summary, reference)
+        row["tries"] = tries
         tell(f"{size.name}: NUTS {usage.wall_seconds:.0f} s")
         row["nuts"] = usage.to_dict()
         row["divergences"] = {
@@ -118,6 +120,18 @@ def size_row(size: Size, reference: kw.Nuts | None) -> Row:
         }
         row["compared"] = [one for name in FAMILIES for one in cohort_rows(posterior, long, name)]
     return row
+
+
+def agreeing(summary: kw.CustomerSummary, reference: kw.Nuts) -> tuple[kw.Posterior, Any, int]:
+    """A long run whose chains agree: one chain of NUTS that never left a bad start is no reference, and is seen."""
+    for attempt in range(MOST_TRIES):
+        seed = SEED + attempt
+        long, usage = measured(lambda seed=seed: kw.fit(summary, pooling="partial", engine=reference, seed=seed))
+        worst = max(chain_figures(long, name)["largest_rhat"] for name in FAMILIES)
+        if worst < AGREEING_RHAT:
+            break
+        tell(f"NUTS, seed {seed}: R-hat {worst:.2f}, its chains disagree")
+    return long, usage, attempt + 1
 
 
 def chain_figures(posterior: kw.Posterior, family: str) -> Row:
@@ -128,9 +142,10 @@ def chain_figures(posterior: kw.Posterior, family: str) -> Row:
     arrays = [posterior.draws[name] for name in kind.parameters]
     arrays += [posterior.hyper[f"{h}_{name}"][..., None] for name in kind.coordinates for h in ("mu", "sd")]
     values = np.moveaxis(np.concatenate(arrays, axis=-1), -1, 0)
-    figures = {name: float(posterior.sample_stats[f"{role}_{name}"].min()) for name in ("acceptance_cohort", "thin")}
+    stats = posterior.sample_stats
+    known = [name for name in ("acceptance_cohort", "thin") if f"{role}_{name}" in stats]
     return {
-        **figures,
+        **{name: float(stats[f"{role}_{name}"].min()) for name in known},
         "smallest_ess": float(np.min(array_stats.ess(values, chain_axis=1, draw_axis=2))),
         "largest_rhat": float(np.max(array_stats.rhat(values, chain_axis=1, draw_axis=2))),
     }
