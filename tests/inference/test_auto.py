@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from bases import part_of, simulated, two_moded
 
@@ -14,6 +15,7 @@ from kundenwert.inference import gibbs, importance
 from kundenwert.inference.auto import Auto
 from kundenwert.inference.compression import Problem
 from kundenwert.inference.engines import get_engine
+from kundenwert.inference.protocol import RefusedError
 from kundenwert.names import Pooling
 from kundenwert.units import TimeUnit
 
@@ -140,3 +142,46 @@ def test_only_a_refusal_is_answered_by_nuts(monthly_sample: Sample, monkeypatch:
     monkeypatch.setattr(gibbs, "WARM_UP", -1)
     with pytest.raises(ValueError, match="need at least one array"):
         kw.fit(monthly_sample[0], draws=1000)
+
+
+def frame(customers: int, seed: int, cohorts: int = 1) -> pd.DataFrame:
+    """A summary of simulated customers as a user would bring it."""
+    rng = np.random.default_rng(seed)
+    x, t_x, T = simulated(BGNBD, customers, rng)
+    money = np.where(x > 0, rng.gamma(6.0, 5.0, customers) + 0.01, 0.0)
+    cohort = [f"c{i % cohorts}" for i in range(customers)]
+    columns = {"frequency": x, "recency": t_x, "T": T, "monetary_value": money, "cohort": cohort}
+    return pd.DataFrame({"customer_id": np.arange(customers), **columns})
+
+
+@pytest.mark.parametrize("pooling", [Pooling.COMPLETE, Pooling.PARTIAL])
+def test_orders_of_one_price_are_refused_and_not_a_crash(pooling: Pooling) -> None:
+    """Equal amounts make the likelihood of Gamma-Gamma rise without end: no engine of normals has a mode there."""
+    table = frame(1000, seed=3, cohorts=2)
+    table.loc[table["frequency"] > 0, "monetary_value"] = 9.99
+    name = "gibbs" if pooling is Pooling.PARTIAL else "importance"
+    with pytest.raises(RefusedError, match="no finite"):
+        kw.fit(table, time_unit="week", pooling=pooling, engine=name)
+
+
+def test_the_unit_of_money_or_time_changes_no_shape() -> None:
+    table = frame(300, seed=4)
+    usual = kw.fit(table, time_unit="week", pooling="complete", draws=400)
+    other = table.assign(**{name: table[name] * 2.0**40 for name in ("recency", "T", "monetary_value")})
+    scaled = kw.fit(other, time_unit="week", pooling="complete", draws=400)
+    assert note(scaled) == note(usual)
+    for name, unit in {"r": 1.0, "a": 1.0, "b": 1.0, "p": 1.0, "q": 1.0, "alpha": 2.0**40, "v": 2.0**40}.items():
+        np.testing.assert_allclose(scaled.draws[name], usual.draws[name] * unit, rtol=1e-6)
+
+
+@pytest.mark.parametrize("draws", [400, 1000])
+def test_few_draws_are_judged_too(draws: int) -> None:
+    """Small cohorts need many sweeps a draw, whatever the number of draws; unjudged, R-hat was 1.2 here."""
+    table = frame(240, seed=2, cohorts=4)
+    table.loc[table["cohort"] == "c0", ["frequency", "recency", "monetary_value"]] = 0
+    posterior = kw.fit(table, time_unit="week", pooling="partial", draws=draws)
+    assert posterior.engine == "gibbs"
+    kept = [posterior.draws[name] for name in ("r", "alpha", "a", "b")]
+    chains = np.log(np.concatenate(kept, axis=-1))
+    trace = np.moveaxis(chains, 0, 2)
+    assert gibbs.split_rhat(trace) < gibbs.rhat_limit(*trace.shape) + 0.01

@@ -12,8 +12,9 @@ import numpy as np
 
 from kundenwert.families.arithmetic import FloatArray, IntArray
 from kundenwert.families.protocol import Family, NormalPrior
+from kundenwert.inference.protocol import RefusedError
 
-SMALLEST, LARGEST = 1e-100, 1e12  # of a parameter; further out differences of large numbers are noise, not likelihood
+SMALLEST, LARGEST = 1e-100, 1e12  # of a parameter in the data's own scale; further out likelihoods lose their digits
 _STEP = 1e-3  # of the differences behind the Jacobian of `constrain`: exact to 2e-7, which moves no mode that matters
 _MOST_STEPS = 100
 _LONGEST = 2.0  # of a Newton step, in prior standard deviations
@@ -75,16 +76,19 @@ class Density:
 
     def theta(self, u: FloatArray) -> FloatArray:
         """Parameters (cohort, parameter, point) at coordinates (cohort, coordinate, point)."""
+        return self._constrained(u, self.scale)
+
+    def _constrained(self, u: FloatArray, scale: float) -> FloatArray:
         named = {name: u[:, i] for i, name in enumerate(self.family.coordinates)}
         with np.errstate(over="ignore", under="ignore"):
-            constrained = self.family.constrain(named, self.scale)
+            constrained = self.family.constrain(named, scale)
         return np.stack([constrained[name] for name in self.family.parameters], axis=1)
 
     def log_likelihood(self, u: FloatArray) -> FloatArray:
         """(cohort, coordinate, point) -> (cohort, point); -inf beyond parameters that double precision can tell."""
-        theta = self.theta(u)
-        told = ((theta > SMALLEST) & (theta < LARGEST)).all(axis=1)
-        points = np.clip(theta, SMALLEST, LARGEST)
+        bare = self._constrained(u, 1.0)
+        told = ((bare > SMALLEST) & (bare < LARGEST)).all(axis=1)
+        points = self.theta(np.where(told[:, None], u, self.mean[:, :, None]))
         if len(points) == self.likelihood.n_cohorts:
             value = self.likelihood.values(points)
         else:
@@ -187,7 +191,7 @@ def modes(density: Density, start: FloatArray) -> Modes:
     value, gradient, hessian = density.derivatives(u)
     found = np.zeros(len(u), dtype=bool)
     for _ in range(_MOST_STEPS):
-        step = np.linalg.solve(positive(-hessian, density.precision), gradient[..., None])[..., 0]
+        step = _uphill(-hessian, density.precision, gradient)
         # Far out a quadratic means little: no step leaves the region that the prior thinks of.
         length = np.sqrt((step * step * density.precision).sum(axis=1))
         step *= np.minimum(1.0, _LONGEST / np.maximum(length, 1e-300))[:, None]
@@ -201,8 +205,13 @@ def modes(density: Density, start: FloatArray) -> Modes:
             if not worse.any():
                 break
             share[worse] *= 0.5
+        else:
+            share[worse] = 0.0
+            there = density.derivatives(u + share[:, None] * step)
         u += share[:, None] * step
         value, gradient, hessian = there
+        if not (found | (share > 0.0)).any():
+            break
     return Modes(u, positive(-hessian, density.precision), found)
 
 
@@ -210,6 +219,10 @@ def distinct_modes(density: Density) -> Modes:
     """The modes that Newton's method finds from several starts, those that matter; one row each.
 
     MBG/NBD has two where the data cannot tell customers who never came back from customers who were slow.
+
+    Raises
+    ------
+    RefusedError : no start leads to a finite density, as where all amounts are equal and a likelihood has no end.
     """
     spread = density.precision**-0.5
     signs = np.ones((3, density.shape[1]))
@@ -217,6 +230,11 @@ def distinct_modes(density: Density) -> Modes:
     many = density.repeated(len(signs))
     found = modes(many, density.mean + 1.5 * signs * spread)
     value = many.values(found.u[:, :, None])[:, 0]
+    usable = np.isfinite(value) & np.isfinite(found.precision).all(axis=(1, 2))
+    usable &= found.found if (usable & found.found).any() else usable
+    if not usable.any():
+        raise RefusedError(f"{density.family.name}: no finite posterior density where its mode should be")
+    value = np.where(usable, value, -np.inf)
     kept: list[int] = []
     for i in np.argsort(-value).tolist():
         away = found.u[i] - found.u[kept]
@@ -231,8 +249,21 @@ def positive(precision: FloatArray, floor: FloatArray) -> FloatArray:
 
     A log-convex stretch (a likelihood that rises ever faster) must still give a step uphill and a proposal.
     """
+    values, vectors, scale = _spectrum(precision, floor)
+    raised = np.einsum("cik,ck,cjk->cij", vectors, values, vectors)
+    return np.asarray(raised * scale[:, :, None] * scale[:, None, :])
+
+
+def _uphill(precision: FloatArray, floor: FloatArray, gradient: FloatArray) -> FloatArray:
+    """The Newton step for a precision made `positive`, from its eigenvalues: there is no matrix to be singular."""
+    values, vectors, scale = _spectrum(precision, floor)
+    along = np.einsum("cik,ci->ck", vectors, gradient / scale) / values
+    return np.asarray(np.einsum("cik,ck->ci", vectors, along) / scale)
+
+
+def _spectrum(precision: FloatArray, floor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Eigenvalues in prior units, at least 1, with their vectors, and the units."""
     scale = np.sqrt(floor)
     scaled = precision / (scale[:, :, None] * scale[:, None, :])
     values, vectors = np.linalg.eigh(np.where(np.isfinite(scaled), scaled, 0.0))
-    raised = np.einsum("cik,ck,cjk->cij", vectors, np.maximum(values, 1.0), vectors)
-    return np.asarray(raised * scale[:, :, None] * scale[:, None, :])
+    return np.maximum(values, 1.0), vectors, scale

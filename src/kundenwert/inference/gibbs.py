@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from kundenwert.errors import UsageError
 from kundenwert.families.arithmetic import FloatArray
@@ -25,8 +26,10 @@ LEARN_AFTER = (25, 55, 90)
 WANTED_ACCEPTANCE = 0.35
 LONGEST_THIN = 40  # sweeps a draw
 LEAST_ACCEPTED = 0.05
-TOO_FEW_TO_JUDGE = 100  # draws a chain
-MOST_RHAT = 1.0075  # of any quantity, well below what a run is judged by
+LONG_ENOUGH = 125  # draws in half a chain
+TOO_FEW_TO_JUDGE = 50  # draws a chain
+FEWEST_CHAINS, DRAWS_A_CHAIN = 4, 100
+MOST_RHAT = 1.009  # of long chains, below what a run is judged by
 AIMED_TIME, LONGEST_TIME = 1.7, 3.0  # autocorrelation of draws: aimed at, and such that chains are run again
 
 
@@ -77,7 +80,7 @@ class Gibbs:
         density = fit_density(part, fit)
         rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))
         sampler = Sampler.prepared(density, part, rng)
-        chains = self.chains or min(CHAINS, self.draws // 4)
+        chains = self.chains or min(CHAINS, max(FEWEST_CHAINS, self.draws // DRAWS_A_CHAIN))
         state = sampler.start(chains)
         if not np.isfinite(state.log_likelihood).all():
             raise RefusedError(f"Gibbs sampling of the {part.role} model: no finite density near the modes")
@@ -92,13 +95,13 @@ class Gibbs:
                     f"Gibbs sampling of the {part.role} model: a cohort accepts {accepted:.3f} of its moves, less than "
                     f"{LEAST_ACCEPTED:g}"
                 )
-            rhat = split_rhat(run.everything)
-            if wanted < TOO_FEW_TO_JUDGE or (time <= LONGEST_TIME and rhat <= MOST_RHAT):
+            rhat, limit = split_rhat(run.everything), rhat_limit(*run.everything.shape)
+            if wanted < TOO_FEW_TO_JUDGE or (time <= LONGEST_TIME and rhat <= limit):
                 return _named(part, density, run.kept), run.figures
             if thin == LONGEST_THIN:
                 raise RefusedError(
                     f"Gibbs sampling of the {part.role} model: draws {thin} sweeps apart still hang together over "
-                    f"{time:.1f} draws (limit {LONGEST_TIME:g}), R-hat {rhat:.3f} (limit {MOST_RHAT:g})"
+                    f"{time:.1f} draws (limit {LONGEST_TIME:g}), R-hat {rhat:.3f} (limit {limit:.3f})"
                 )
             # Draws still hang together: what they have taught is kept, they themselves are not.
             thin = min(LONGEST_THIN, math.ceil(thin * max(time / 2.0, 1.5)))
@@ -166,6 +169,18 @@ def split_rhat(trace: FloatArray) -> float:
     within = chains.var(axis=0, ddof=1).mean(axis=1)
     between = chains.mean(axis=0).var(axis=1, ddof=1)
     return float(np.sqrt((half - 1) / half + between / within).max())
+
+
+def rhat_limit(draws: int, quantities: int, chains: int) -> float:
+    """What the largest of many R-hats may be where draws hang together over `AIMED_TIME`, one time in ten.
+
+    Means of half chains scatter by chance: with few draws and many quantities the largest R-hat of independent draws
+    is well above that of long chains, which must stay below `MOST_RHAT`.
+    """
+    half, halves = draws // 2, 2 * chains
+    scatter = float(special.chdtri(halves - 1, 0.1 / quantities)) / (halves - 1)
+    limit = math.sqrt((half - 1) / half + AIMED_TIME * scatter / half)
+    return min(limit, MOST_RHAT) if half >= LONG_ENOUGH else limit
 
 
 def correlation_time(trace: FloatArray) -> float:

@@ -29,7 +29,8 @@ SCALING_ROUNDS = 8
 LOCAL_SHARE = 0.25
 LOCAL = 2.0  # length of a local move in standard deviations, times the root of their number
 INFLATED = 1.2  # standard deviations of the normal that hyperparameters are drawn towards, over those that were seen
-SPREAD = 8.0  # prior standard deviations of log sd that the slice sampler may search, to each side
+LOWEST, HIGHEST = (BETWEEN_COHORTS.mean + sign * 8.0 * BETWEEN_COHORTS.sd for sign in (-1, 1))
+"""Of log sd: the prior is cut eight standard deviations out, so that a slice has ends."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Sampler:
             raise RefusedError(f"Gibbs sampling of the {part.role} model: all cohorts as one have two modes")
         found = _fitted(density, part, np.repeat(starts, len(density.mean), axis=0))
         u, mu, log_sd = found.u, found.mu, found.log_sd
+        if not (np.isfinite(u).all() and np.isfinite(found.spread).all()):
+            raise RefusedError(f"Gibbs sampling of the {part.role} model: a cohort has no finite mode")
         cohorts, size = u.shape
         hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
         _, slope, hessian = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper).derivatives(u)
@@ -112,6 +115,7 @@ class Sampler:
         """Overdispersed hyperparameters, and cohorts drawn from what is proposed for them there."""
         size = len(self.linear.T)
         mu, log_sd = self.centre.reshape(2, size, 1) + 0.3 * self.rng.standard_normal((2, size, chains))
+        log_sd = np.clip(log_sd, LOWEST, HIGHEST)
         centre, factor = self._conditional(mu, log_sd)
         u = centre + by_cohort(solved_upper(factor, self.rng.standard_normal((size, len(self.linear), chains))))
         return State(u, mu, log_sd, self.density.log_likelihood(u))
@@ -178,8 +182,7 @@ class Sampler:
     def _sliced(self, log_density: Callable[[FloatArray], FloatArray], here: FloatArray) -> FloatArray:
         """One slice-sampling step of every element, the bracket being all that the prior of log sd thinks possible."""
         level = log_density(here) + np.log(self.rng.random(here.shape))
-        low = np.full(here.shape, BETWEEN_COHORTS.mean - SPREAD * BETWEEN_COHORTS.sd)
-        high = np.full(here.shape, BETWEEN_COHORTS.mean + SPREAD * BETWEEN_COHORTS.sd)
+        low, high = np.full(here.shape, LOWEST), np.full(here.shape, HIGHEST)
         new, todo = here, np.ones(here.shape, dtype=bool)
         while todo.any():
             new = np.where(todo, low + (high - low) * self.rng.random(here.shape), new)
@@ -222,6 +225,7 @@ class Sampler:
         prior = precision * (state.mu - mean) ** 2
         prior += ((state.log_sd - BETWEEN_COHORTS.mean) / BETWEEN_COHORTS.sd) ** 2
         own = -0.5 * prior - len(state.u) * state.log_sd
+        own = np.where((state.log_sd >= LOWEST) & (state.log_sd <= HIGHEST), own, -np.inf)
         return np.asarray(cohorts.sum(axis=0) + own.sum(axis=0))
 
 

@@ -43,7 +43,7 @@ class Sampled:
     pareto_k : of the largest weights.
     effective : independent draws that the weights are worth, before resampling.
     evaluations : of the likelihood.
-    residual : largest difference between the surrogate, where one was used, and the log density; in nats.
+    residual : root mean square difference between the surrogate, where one was used, and the log density; in nats.
     """
 
     u: FloatArray
@@ -240,6 +240,9 @@ def adapted(
     total = np.maximum(parts.sum(axis=1), 1e-3)
     new = []
     for part, mass, before in zip(parts, total, proposals, strict=True):
+        if not part.sum() > 0.0:
+            new.append(before)
+            continue
         centre = (u @ part) / part.sum()
         away = u - centre[:, None]
         try:
@@ -259,7 +262,10 @@ def resampled(u: FloatArray, weights: FloatArray, draws: int, rng: np.random.Gen
     4,100 in any other order.
     """
     away = u - (u @ weights)[:, None]
-    white = np.linalg.solve(np.linalg.cholesky((weights * away) @ away.T), away)
+    try:
+        white = np.linalg.solve(np.linalg.cholesky((weights * away) @ away.T), away)
+    except np.linalg.LinAlgError:  # all weight on a few points: any order does, and the engine refuses these draws
+        white = away
     cell = np.zeros(weights.size, dtype=np.int64)
     for along in white[:-1]:
         step = np.searchsorted(CUTS, along)
