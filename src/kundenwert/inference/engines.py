@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from kundenwert.inference.compression import Fit, Part, Problem, Role
 from kundenwert.inference.graph import fit_data, part_model, stored_names
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.protocol import Engine, Progress, part_by_part
+from kundenwert.inference.starts import spread_starts
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
@@ -72,8 +73,10 @@ class Nuts:
         collected: dict[str, list[np.ndarray]] = {name: [] for name in names}
         divergences, steps = [], []
         for index, fit in enumerate(part.fits):
+            model = compiled.with_data(**fit_data(part, fit))
+            start = spread_starts(part, fit)
             tree = nutpie.sample(
-                compiled.with_data(**fit_data(part, fit)),
+                model if start is None else replace(model, initial_point_func=start),
                 draws=wanted,
                 tune=self.tune,
                 chains=self.chains,
