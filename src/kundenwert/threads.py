@@ -10,7 +10,7 @@ from kundenwert.errors import UsageError
 THREADS_LIMIT = 8
 
 
-def thread_count(threads: int | None) -> int:
+def thread_count(threads: int | None = None) -> int:
     """How many threads a pass uses: what was asked for, or what the machine has, at most eight."""
     if threads is None:
         return max(1, min(os.cpu_count() or 1, THREADS_LIMIT))

@@ -339,7 +339,7 @@ def test_threads_and_blocks_change_nothing(family, cohort_of, points, monkeypatc
     low, high = theta.min(axis=2), theta.min(axis=2) * 2.0
     results = []
     for threads, worth, lanes in ((1, 1 << 40, 64), (3, 1, 64), (8, 1, 16), (2, 1, 5), (1, 1, 1)):
-        monkeypatch.setattr(blocks, "available_threads", lambda n=threads: n)
+        monkeypatch.setattr(blocks, "thread_count", lambda n=threads: n)
         monkeypatch.setattr(blocks, "_WORTH_A_THREAD", worth)
         monkeypatch.setattr(blocks, "lanes", lambda rows, count, n=lanes: min(n, count))
         faster = likelihood.prepared(low, high)
@@ -361,7 +361,7 @@ def test_equal_rows_are_counted(rows, threads):
     code = np.array([row[0] for row in rows], dtype=np.int64)
     columns = [np.array([row[k] for row in rows], dtype=np.float64) for k in (1, 2, 3)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "available_threads", lambda: threads)
+        patch.setattr(grouping, "thread_count", lambda: threads)
         patch.setattr(grouping, "_ROWS_A_THREAD", 1)
         full = grouping.counted(code, *columns)
         short = grouping.counted(code[:0], columns[0], columns[1], np.empty(0))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import kundenwert as kw
 from kundenwert.errors import DataError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
-from kundenwert.families.kernels import blocks, grouping
+from kundenwert.families.kernels import grouping
 from kundenwert.inference.compression import Fit, Problem, compress, compress_part
 from kundenwert.inference.priors import resolve_priors
 from kundenwert.names import Pooling
@@ -176,7 +176,7 @@ def test_threads_and_their_number_change_no_bit(monkeypatch: pytest.MonkeyPatch)
     alone = posed(table, Pooling.PARTIAL)
     monkeypatch.setattr(grouping, "_ROWS_A_THREAD", 700)
     for threads in (2, 3, 7):
-        monkeypatch.setattr(blocks, "available_threads", lambda n=threads: n)
+        monkeypatch.setattr(grouping, "thread_count", lambda n=threads: n)
         assert_same(alone, posed(table, Pooling.PARTIAL))
 
 

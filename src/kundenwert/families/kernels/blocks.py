@@ -1,6 +1,5 @@
 """What the kernels share: where cohorts begin in a table, how many points go together, and threads."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kundenwert.families.arithmetic import FloatArray, IntArray
+from kundenwert.threads import thread_count
 
 _CACHED = 1 << 16  # floats of a table over points: half a megabyte stays in the processor's second cache
 _FEWEST, _MOST = 16, 64  # points in one block
@@ -42,7 +42,7 @@ def evaluate(kernel: Callable[..., None], data: Any, theta: FloatArray, costs: I
     theta = np.ascontiguousarray(theta, dtype=np.float64)
     cohorts, _, points = theta.shape
     out = np.empty((cohorts, points))
-    threads = min(available_threads(), int(costs.sum()) * points // _WORTH_A_THREAD + 1)
+    threads = _threads_for(int(costs.sum()) * points)
     if threads == 1:
         kernel(data, theta, 0, cohorts, out, block)
         return out
@@ -63,7 +63,7 @@ def evaluate_many(kernel: Callable[..., None], data: Any, points: FloatArray, co
     """Runs a kernel that makes several sums at each of a cohort's points; (cohort, sum, point)."""
     cohorts, count = points.shape
     out = np.empty((cohorts, sums, count))
-    threads = min(available_threads(), int(costs.sum()) * count // _WORTH_A_THREAD + 1)
+    threads = _threads_for(int(costs.sum()) * count)
     _over_cohorts(lambda i, j: kernel(data, points, i, j, out), costs, threads)
     return out
 
@@ -92,16 +92,16 @@ def differentiate(
     cohorts, parameters = theta.shape
     value, gradient = np.empty(cohorts), np.empty((cohorts, parameters))
     hessian = np.empty((cohorts, parameters, parameters))
-    threads = min(available_threads(), _DERIVATIVES * int(costs.sum()) // _WORTH_A_THREAD + 1)
+    threads = _threads_for(_DERIVATIVES * int(costs.sum()))
     _over_cohorts(lambda i, j: kernel(data, theta, i, j, value, gradient, hessian), costs, threads)
     return value, gradient, hessian
 
 
-def available_threads() -> int:
-    """How many threads share a large piece of work."""
-    return max(1, min(os.cpu_count() or 1, 8))
+def _threads_for(evaluations: int) -> int:
+    """How many threads share that many row evaluations."""
+    return min(thread_count(), evaluations // _WORTH_A_THREAD + 1)
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(available_threads())
+    return ThreadPoolExecutor(thread_count())

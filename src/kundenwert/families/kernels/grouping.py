@@ -8,6 +8,7 @@ from numba import njit
 from kundenwert.families.arithmetic import FloatArray, IntArray
 from kundenwert.families.kernels import blocks
 from kundenwert.families.kernels.scalar import bits_of, float_of
+from kundenwert.threads import thread_count
 
 _ROWS_A_THREAD = 1 << 17  # fewer are counted before another thread has begun
 _SLOTS = 1 << 10  # of a new table; always a power of two
@@ -30,7 +31,7 @@ def counted(
     The four columns of the distinct rows, and their counts, (distinct,) each.
     """
     size = first.size
-    threads = 1 if size < 2 * _ROWS_A_THREAD else min(blocks.available_threads(), size // _ROWS_A_THREAD)
+    threads = 1 if size < 2 * _ROWS_A_THREAD else min(thread_count(), size // _ROWS_A_THREAD)
     edges = ((np.arange(threads + 1) * size) // threads).tolist()
     once = np.empty(0, dtype=np.int64)
 
