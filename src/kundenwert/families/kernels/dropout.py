@@ -13,14 +13,14 @@ from numba import njit
 
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.kernels import blocks
-from kundenwert.families.kernels.scalar import exp, log, log1p, outside
+from kundenwert.families.kernels.likelihood import PackedLikelihood, fill_first, fill_second
+from kundenwert.families.kernels.scalar import ANY_ORDER, exp, log, log1p, outside
 
 _LARGE = 32.0  # softplus(32) is 32 to 13 digits
 _FACTORS = 20  # that many factors of at most 1 + exp(32) stay below 1.8e308
-_PARAMETERS = 4
 
 
-class DropoutLikelihood:
+class DropoutLikelihood(PackedLikelihood):
     """Log-likelihood of purchase histories, cohort by cohort.
 
     Parameters
@@ -37,10 +37,8 @@ class DropoutLikelihood:
         customers[at_age] = rows["exposure_customers"]
         purchases[at_age] = rows["exposure_purchases"]
         of = rows["death_cohort"]
-        self.n_cohorts = n_cohorts
-        self.kernels = (first_derivatives, second_derivatives)
         death_start = blocks.starts(of, n_cohorts)
-        self.arrays = blocks.packed(
+        arrays = blocks.packed(
             (
                 *(rows["day"], customers, purchases),
                 *(rows["step_purchases"], rows["step_chances"]),
@@ -54,7 +52,8 @@ class DropoutLikelihood:
         )
         self._day_rows = np.diff(day_start)
         # what one point costs, in row evaluations: a day takes a logarithm, a death an exponential
-        self.costs = 2 * np.diff(day_start) + np.diff(death_start) + 3 * np.diff(step_start)
+        costs = 2 * np.diff(day_start) + np.diff(death_start) + 3 * np.diff(step_start)
+        super().__init__(n_cohorts, (first_derivatives, second_derivatives), arrays, costs)
 
     def prepared(self, low: FloatArray, high: FloatArray) -> "DropoutLikelihood":
         """Itself: nothing about a region makes this likelihood faster."""
@@ -72,20 +71,7 @@ class DropoutLikelihood:
         (cohort, point)
         """
         lanes = blocks.lanes(int(self._day_rows.max(initial=1)), theta.shape[-1])
-        return blocks.evaluate(_values, tuple(self.arrays.values()), theta, self.costs, lanes)
-
-    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Value, gradient and Hessian at one point a cohort.
-
-        Parameters
-        ----------
-        theta : (cohort, parameter).
-
-        Returns
-        -------
-        (cohort,), (cohort, parameter) and (cohort, parameter, parameter).
-        """
-        return blocks.differentiate(second_derivatives, tuple(self.arrays.values()), theta, self.costs)
+        return blocks.evaluate(_values, self.columns, theta, self.costs, lanes)
 
 
 @njit(inline="always")
@@ -250,29 +236,17 @@ def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
     return value if beyond == 0.0 else beyond, first, second
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def first_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
 ) -> None:
     """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
-    columns = _unpacked(data, theta.shape[0])
-    for c in range(first, last):
-        value[c], slopes, _ = _terms(columns, theta, c)
-        for i in range(_PARAMETERS):
-            gradient[c, i] = slopes[i]
+    fill_first(_unpacked, _terms, data, theta, first, last, value, gradient)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
     """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
-    columns = _unpacked(data, theta.shape[0])
-    for c in range(first, last):
-        value[c], slopes, curves = _terms(columns, theta, c)
-        k = 0
-        for i in range(_PARAMETERS):
-            gradient[c, i] = slopes[i]
-            for j in range(i, _PARAMETERS):
-                hessian[c, i, j] = hessian[c, j, i] = curves[k]
-                k += 1
+    fill_second(_unpacked, _terms, data, theta, first, last, value, gradient, hessian)

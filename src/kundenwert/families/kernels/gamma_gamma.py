@@ -15,7 +15,9 @@ from numba import njit
 
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.kernels import blocks
+from kundenwert.families.kernels.likelihood import PackedLikelihood, fill_first, fill_second
 from kundenwert.families.kernels.scalar import (
+    ANY_ORDER,
     HIGHEST,
     LOWEST,
     digamma,
@@ -27,7 +29,6 @@ from kundenwert.families.kernels.scalar import (
     trigamma,
 )
 
-_PARAMETERS = 3
 _COLUMNS = (
     "beta_n",
     "beta_customers",
@@ -43,7 +44,7 @@ _DECAY = 38.0  # the last Chebyshev coefficient is smaller than the first by exp
 _FEWEST_NODES, _MOST_NODES = 12, 160
 
 
-class GammaGammaLikelihood:
+class GammaGammaLikelihood(PackedLikelihood):
     """Log-likelihood of spend histories, cohort by cohort.
 
     Parameters
@@ -53,13 +54,12 @@ class GammaGammaLikelihood:
     """
 
     def __init__(self, rows: Mapping[str, Any], n_cohorts: int) -> None:
-        self.n_cohorts = n_cohorts
-        self.kernels = (first_derivatives, second_derivatives)
         beta_start, spend_start = (blocks.starts(rows[f"{name}_cohort"], n_cohorts) for name in ("beta", "spend"))
-        self.arrays = blocks.packed([rows[name] for name in _COLUMNS], (beta_start, spend_start))
+        arrays = blocks.packed([rows[name] for name in _COLUMNS], (beta_start, spend_start))
         self._tables = (np.empty((n_cohorts, 2, 0)), np.zeros((n_cohorts, 2)))
         self._beta_costs = 8 * np.diff(beta_start)
-        self.costs = self._beta_costs + 2 * np.diff(spend_start)
+        costs = self._beta_costs + 2 * np.diff(spend_start)
+        super().__init__(n_cohorts, (first_derivatives, second_derivatives), arrays, costs)
 
     def prepared(self, low: FloatArray, high: FloatArray) -> Self:
         """The same likelihood, made fast for points with v between two bounds; elsewhere it stays exact.
@@ -75,7 +75,7 @@ class GammaGammaLikelihood:
             return self
         angles = (np.arange(count) + 0.5) * (np.pi / count)
         v = np.exp(centre[:, None] + half[:, None] * np.cos(angles))
-        sums = blocks.evaluate_many(_node_sums, tuple(self.arrays.values()), v, self.costs, 2)
+        sums = blocks.evaluate_many(_node_sums, self.columns, v, self.costs, 2)
         to_coefficients = np.cos(angles * np.arange(count)[:, None]) * (2.0 / count)
         to_coefficients[0] *= 0.5
         faster = copy.copy(self)
@@ -94,21 +94,8 @@ class GammaGammaLikelihood:
         -------
         (cohort, point)
         """
-        data = (tuple(self.arrays.values()), *self._tables)
+        data = (self.columns, *self._tables)
         return blocks.evaluate(_values, data, theta, self.costs, blocks.lanes(1, theta.shape[-1]))
-
-    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Value, gradient and Hessian at one point a cohort.
-
-        Parameters
-        ----------
-        theta : (cohort, parameter).
-
-        Returns
-        -------
-        (cohort,), (cohort, parameter) and (cohort, parameter, parameter).
-        """
-        return blocks.differentiate(second_derivatives, tuple(self.arrays.values()), theta, self.costs)
 
 
 def nodes_needed(half_width: float) -> int:
@@ -266,29 +253,17 @@ def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
     return value if beyond == 0.0 else beyond, slopes, curves
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def first_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray
 ) -> None:
     """Value and gradient of cohorts first .. last at theta (cohort, parameter)."""
-    columns = _unpacked(data, theta.shape[0])
-    for c in range(first, last):
-        value[c], slopes, _ = _terms(columns, theta, c)
-        for i in range(_PARAMETERS):
-            gradient[c, i] = slopes[i]
+    fill_first(_unpacked, _terms, data, theta, first, last, value, gradient)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def second_derivatives(
     data: Any, theta: FloatArray, first: int, last: int, value: FloatArray, gradient: FloatArray, hessian: FloatArray
 ) -> None:
     """Value, gradient and Hessian of cohorts first .. last at theta (cohort, parameter)."""
-    columns = _unpacked(data, theta.shape[0])
-    for c in range(first, last):
-        value[c], slopes, curves = _terms(columns, theta, c)
-        k = 0
-        for i in range(_PARAMETERS):
-            gradient[c, i] = slopes[i]
-            for j in range(i, _PARAMETERS):
-                hessian[c, i, j] = hessian[c, j, i] = curves[k]
-                k += 1
+    fill_second(_unpacked, _terms, data, theta, first, last, value, gradient, hessian)

@@ -22,6 +22,7 @@ _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _HALF_LOG_2_PI = 0.91893853320467274178
 _SHIFTED = 1e8  # from here on Stirling's series needs no factors in front, and nine of them could overflow
 LOWEST, HIGHEST = 1e-30, 1e30
+ANY_ORDER = {"contract", "reassoc", "nsz"}  # `fastmath` of loops whose sums may be added up in any order
 
 
 @intrinsic
