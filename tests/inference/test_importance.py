@@ -158,7 +158,7 @@ def test_resampled_draws_come_in_no_order():
 def test_one_proposal_adapts_to_the_weighted_moments():
     u, weights = weighted_points(3)
     start = Proposal(np.zeros(4), np.eye(4), 8.0)
-    (new,), shares = adapted([start], np.ones(1), u, weights)
+    (new,), shares = adapted([start], np.ones(1), u, weights, start.log_density(u)[None])
     np.testing.assert_allclose(new.centre, u @ weights, rtol=1e-12)
     np.testing.assert_allclose(new.factor @ new.factor.T, np.cov(u, aweights=weights, ddof=0), rtol=1e-9, atol=1e-12)
     assert shares.tolist() == [1.0]
@@ -169,7 +169,8 @@ def test_proposals_apart_take_what_is_near_them():
     cloud = np.concatenate([u, u + 1000.0], axis=1)
     both = np.concatenate([0.25 * weights, 0.75 * weights])
     start = [Proposal(np.full(4, shift), 3.0 * np.eye(4), 8.0) for shift in (0.0, 1000.0)]
-    new, shares = adapted(start, np.array([0.5, 0.5]), cloud, both)
+    log_density = np.stack([one.log_density(cloud) for one in start])
+    new, shares = adapted(start, np.array([0.5, 0.5]), cloud, both, log_density)
     np.testing.assert_allclose(shares, [0.25, 0.75], rtol=1e-4)
     np.testing.assert_allclose(new[1].centre, u @ weights + 1000.0, rtol=1e-4)
 
@@ -179,7 +180,7 @@ def test_a_proposal_with_all_weight_on_one_point_stays():
     u = np.random.default_rng(5).standard_normal((3, 50))
     weights = np.zeros(50)
     weights[7] = 1.0
-    (new,), _ = adapted([start], np.ones(1), u, weights)
+    (new,), _ = adapted([start], np.ones(1), u, weights, start.log_density(u)[None])
     assert new is start
 
 

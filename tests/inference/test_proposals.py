@@ -5,7 +5,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import special, stats
 
-from kundenwert.inference.proposals import Proposal, mixture_log_density, smoothed
+from kundenwert.inference.proposals import Drawn, Proposal, smoothed
 
 
 def proposal(seed: int, size: int, freedom: float) -> Proposal:
@@ -38,19 +38,37 @@ def test_draws_follow_the_density():
     np.testing.assert_allclose(direction @ direction.T / count, np.eye(4) / 4, atol=5 * 0.22 / np.sqrt(count))
 
 
-def test_a_mixture_is_the_sum_of_its_shares():
-    parts, counts = [proposal(seed, 3, 4.0 + seed) for seed in range(3)], [100, 7, 900]
-    u = 20.0 * np.random.default_rng(3).standard_normal((3, 100))
-    shares = np.array(counts) / sum(counts)
-    wanted = special.logsumexp([scipy_t(p).logpdf(u.T) for p in parts], axis=0, b=shares[:, None])
-    np.testing.assert_allclose(mixture_log_density(parts, counts, u), wanted, rtol=1e-12)
+class Flat:
+    """A target of equal densities, so that weights are those of the proposals alone."""
+
+    def values(self, u):
+        return np.zeros((1, u.shape[2]))
+
+
+def test_draws_are_those_of_the_mixture_of_all_rounds():
+    """Two rounds, one proposal in both: densities are kept between rounds and counts are added."""
+    first, second, third = (proposal(seed, 3, 4.0 + seed) for seed in range(3))
+    drawn = Drawn(Flat(), np.random.default_rng(3))
+    drawn.add([first, second], [100.0, 7.0])
+    drawn.add([third, second], [900.2, 50.0])
+    counts = np.array([100, 57, 900])
+    assert drawn.u.shape == (3, counts.sum())
+    each = np.stack([scipy_t(p).logpdf(drawn.u.T) for p in (first, second, third)])
+    np.testing.assert_allclose(drawn.log_density([third, first]), each[[2, 0]], rtol=1e-11)
+    wanted = special.logsumexp(each, axis=0, b=(counts / counts.sum())[:, None])
+    np.testing.assert_allclose(drawn.proposed, wanted, rtol=1e-11)
+    weights, _ = drawn.weights()
+    assert weights.sum() == pytest.approx(1.0)
+    body = weights < np.sort(weights)[-200]
+    np.testing.assert_allclose(weights[body] / weights[0], np.exp(drawn.proposed[0] - wanted[body]), rtol=1e-9)
 
 
 def test_a_mixture_does_not_underflow_far_out():
-    near = Proposal(np.zeros(2), 1e-100 * np.eye(2), 50.0)
-    value = mixture_log_density([near, near], [1, 3], np.full((2, 1), 1e6))
-    assert value[0] == pytest.approx(near.log_density(np.full((2, 1), 1e6))[0], rel=1e-13)
-    assert value[0] < -5000  # its exponential is no number any more
+    near, far = (Proposal(np.full(2, centre), 1e-50 * np.eye(2), 50.0) for centre in (0.0, 1e6))
+    drawn = Drawn(Flat(), np.random.default_rng(4))
+    drawn.add([near, far], [3, 1])
+    assert np.log(0.75) + near.log_density(drawn.u[:, :3]) == pytest.approx(drawn.proposed[:3], rel=1e-13)
+    assert near.log_density(drawn.u[:, 3:])[0] < -5000  # its exponential is no number any more
 
 
 def log_weights(kind, count, rng):

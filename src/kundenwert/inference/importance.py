@@ -18,9 +18,9 @@ from kundenwert.inference.compression import Fit, Part, Problem
 from kundenwert.inference.density import Density, distinct_modes
 from kundenwert.inference.diagnostics import MAX_PARETO_K
 from kundenwert.inference.posterior import Posterior
-from kundenwert.inference.proposals import Proposal, mixture_log_density, smoothed
+from kundenwert.inference.proposals import Drawn, Proposal
 from kundenwert.inference.protocol import Progress, RefusedError, part_by_part
-from kundenwert.inference.surrogate import Surrogate, quartic
+from kundenwert.inference.surrogate import quartic
 from kundenwert.names import EngineName
 from kundenwert.streams import stream_seed
 
@@ -160,32 +160,6 @@ CHEAP = _Plan(first=1600, wide_first=0.3, wide_later=0.1, efficiency=0.75, freed
 DEAR = _Plan(first=600, wide_first=0.3, wide_later=0.05, efficiency=0.85, freedom=16.0, rounds=2)
 
 
-class _Points:
-    """Points drawn so far, weighted as draws of the mixture that all their proposals make up together."""
-
-    def __init__(self, target: Density | Surrogate, rng: np.random.Generator) -> None:
-        self._target, self._rng = target, rng
-        self._proposals: list[Proposal] = []
-        self._counts: list[int] = []
-        self._u: list[FloatArray] = []
-        self._values: list[FloatArray] = []
-
-    def add(self, proposals: Sequence[Proposal], counts: Sequence[float]) -> None:
-        """Draws from each proposal, at least one point."""
-        for proposal, count in zip(proposals, counts, strict=True):
-            points = proposal.draw(self._rng, max(1, round(count)))
-            self._proposals.append(proposal)
-            self._counts.append(points.shape[1])
-            self._u.append(points)
-            self._values.append(self._target.values(points[None])[0])
-
-    def weighted(self) -> tuple[FloatArray, FloatArray, float]:
-        """All points (coordinate, point), their smoothed weights, and the tail's k."""
-        u = np.concatenate(self._u, axis=1)
-        proposed = mixture_log_density(self._proposals, self._counts, u)
-        return u, *smoothed(np.concatenate(self._values) - proposed)
-
-
 def sample_density(density: Density, draws: int, rng: np.random.Generator, *, allow_surrogate: bool = True) -> Sampled:
     """Equal-weight draws of a density of one cohort.
 
@@ -206,21 +180,22 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     # The wide proposals learn too, and find the shoulders that a single t does not have.
     learning = [*near, *wide]
     shares = np.full(len(learning), 1.0 / len(learning))
-    points, count, wide_share = _Points(stand_in or density, rng), plan.first, plan.wide_first
+    drawn, count, wide_share = Drawn(stand_in or density, rng), plan.first, plan.wide_first
     for rounds in range(1, MOST_ROUNDS + 1):
-        points.add(learning, (count * (1.0 - wide_share) * shares).tolist())
-        points.add(wide, [count * wide_share / len(wide)] * len(wide))
-        u, weights, k = points.weighted()
+        split = [*(count * (1.0 - wide_share) * shares), *[count * wide_share / len(wide)] * len(wide)]
+        drawn.add([*learning, *wide], split)
+        weights, k = drawn.weights()
         effective = 1.0 / float(weights @ weights)
         if effective >= SPARE * draws and k <= GOOD_K and rounds >= plan.rounds:
             break
-        learning, shares = adapted(learning, shares, u, weights)
+        learning, shares = adapted(learning, shares, drawn.u, weights, drawn.log_density(learning))
         missing = max(SPARE * draws - effective, 0.0 if rounds == 1 else 0.2 * draws) / plan.efficiency
         count = round(missing if rounds + 1 >= plan.rounds else missing / 3) + 100
         wide_share = plan.wide_later if k <= GOOD_K else plan.wide_first
     if stand_in is not None and k > MAX_PARETO_K:  # a quartic that runs off between three and five standard deviations
         truly = sample_density(density, draws, rng, allow_surrogate=False)
         return replace(truly, evaluations=truly.evaluations + stand_in.evaluations)
+    u = drawn.u
     return Sampled(
         u=u[:, resampled(u, weights, draws, rng)],
         pareto_k=k,
@@ -231,10 +206,16 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
 
 
 def adapted(
-    proposals: Sequence[Proposal], shares: FloatArray, u: FloatArray, weights: FloatArray
+    proposals: Sequence[Proposal], shares: FloatArray, u: FloatArray, weights: FloatArray, log_density: FloatArray
 ) -> tuple[list[Proposal], FloatArray]:
-    """One step of expectation and maximization of a mixture towards weighted points (Cappe et al. 2008)."""
-    log_parts = np.stack([np.log(share) + p.log_density(u) for share, p in zip(shares, proposals, strict=True)])
+    """One step of expectation and maximization of a mixture towards weighted points (Cappe et al. 2008).
+
+    Parameters
+    ----------
+    u, weights : points (coordinate, point) and their weights, which sum to 1.
+    log_density : of the points under each proposal, (proposal, point).
+    """
+    log_parts = np.log(shares)[:, None] + log_density
     parts = np.exp(log_parts - log_parts.max(axis=0))
     parts *= weights / parts.sum(axis=0)
     total = np.maximum(parts.sum(axis=1), 1e-3)

@@ -7,6 +7,8 @@ Stephens (2009) for the generalised Pareto fit.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +17,14 @@ from kundenwert.families.arithmetic import FloatArray
 _PRIOR_DRAWS = 10  # weight of the prior k = 1/2 in Vehtari et al., in tail draws
 
 
-@dataclass(frozen=True)
+class Target(Protocol):
+    """What draws are weighted towards."""
+
+    def values(self, u: FloatArray) -> FloatArray:
+        """Log densities, (1, coordinate, point) -> (1, point)."""
+
+
+@dataclass(frozen=True, eq=False)
 class Proposal:
     """A multivariate t distribution.
 
@@ -30,6 +39,10 @@ class Proposal:
     factor: FloatArray
     freedom: float
 
+    @cached_property
+    def _whiten(self) -> FloatArray:
+        return np.asarray(np.linalg.inv(self.factor))
+
     def draw(self, rng: np.random.Generator, count: int) -> FloatArray:
         """(coordinate, point)"""
         normal = self.factor @ rng.standard_normal((len(self.centre), count))
@@ -39,18 +52,56 @@ class Proposal:
     def log_density(self, u: FloatArray) -> FloatArray:
         """(coordinate, point) -> (point,)"""
         size, freedom = len(self.centre), self.freedom
-        white = np.linalg.solve(self.factor, u - self.centre[:, None])
+        white = self._whiten @ (u - self.centre[:, None])
         constant = math.lgamma((freedom + size) / 2) - math.lgamma(freedom / 2) - np.log(np.diag(self.factor)).sum()
-        tail = 0.5 * (freedom + size) * np.log1p((white * white).sum(axis=0) / freedom)
-        return np.asarray(constant - 0.5 * size * math.log(freedom * math.pi) - tail)
+        tail = np.log1p(np.einsum("dp,dp->p", white, white) / freedom)
+        return np.asarray(constant - 0.5 * size * math.log(freedom * math.pi) - 0.5 * (freedom + size) * tail)
 
 
-def mixture_log_density(proposals: Sequence[Proposal], counts: Sequence[int], u: FloatArray) -> FloatArray:
-    """Log density of the mixture that `counts` draws from each proposal make up together."""
-    shares = np.log(np.asarray(counts, dtype=np.float64) / sum(counts))
-    each = np.stack([share + p.log_density(u) for share, p in zip(shares, proposals, strict=True)])
-    top = each.max(axis=0)
-    return np.asarray(top + np.log(np.exp(each - top).sum(axis=0)))
+class Drawn:
+    """Points drawn so far, as draws of the mixture that all their proposals make up together.
+
+    Densities are kept: a round adds rows for what is new, and computes nothing twice.
+    """
+
+    def __init__(self, target: Target, rng: np.random.Generator) -> None:
+        self._target, self._rng = target, rng
+        self._proposals: list[Proposal] = []
+        self._counts: list[int] = []
+        self._log_density: list[FloatArray] = []
+        self._value = np.empty(0)
+        self.u: FloatArray = np.empty((0, 0))  # (coordinate, point)
+
+    def add(self, proposals: Sequence[Proposal], counts: Sequence[float]) -> None:
+        """Draws from each proposal, at least one point."""
+        drawn = [p.draw(self._rng, max(1, round(count))) for p, count in zip(proposals, counts, strict=True)]
+        new = np.concatenate(drawn, axis=1)
+        self.u = np.concatenate([self.u, new], axis=1) if self._proposals else new
+        for i, proposal in enumerate(self._proposals):
+            self._log_density[i] = np.concatenate([self._log_density[i], proposal.log_density(new)])
+        for proposal, points in zip(proposals, drawn, strict=True):
+            if proposal not in self._proposals:
+                self._proposals.append(proposal)
+                self._counts.append(0)
+                self._log_density.append(proposal.log_density(self.u))
+            self._counts[self._proposals.index(proposal)] += points.shape[1]
+        self._value = np.concatenate([self._value, self._target.values(new[None])[0]])
+
+    @property
+    def proposed(self) -> FloatArray:
+        """Log density of every point so far under the mixture of all proposals, each as often as it was drawn from."""
+        shares = np.log(np.asarray(self._counts, dtype=np.float64) / sum(self._counts))
+        each = np.stack(self._log_density) + shares[:, None]
+        top = each.max(axis=0)
+        return np.asarray(top + np.log(np.exp(each - top).sum(axis=0)))
+
+    def weights(self) -> tuple[FloatArray, float]:
+        """Smoothed weights of all points, and the tail's k."""
+        return smoothed(self._value - self.proposed)
+
+    def log_density(self, proposals: Sequence[Proposal]) -> FloatArray:
+        """Of every point so far under some of the proposals, (proposal, point)."""
+        return np.stack([self._log_density[self._proposals.index(proposal)] for proposal in proposals])
 
 
 def smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
