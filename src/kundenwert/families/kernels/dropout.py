@@ -164,32 +164,45 @@ def _values(data: Any, theta: FloatArray, first: int, last: int, out: FloatArray
 @njit(inline="always")
 def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
     """Value, gradient and Hessian of one cohort, as sums; what a caller does not use is not computed."""
-    starts, days, steps, deaths = columns
-    day_start, step_start, death_start = starts
-    day, customers, purchases = days
-    step_purchases, step_chances = steps
-    death_T, death_recency, death_step, death_x, death_customers = deaths
+    (day_start, step_start, death_start), days, steps, deaths = columns
     r, alpha, a, b = theta[c, 0], theta[c, 1], theta[c, 2], theta[c, 3]
-    one_day = day_start[c + 1] - day_start[c]
-    when, age, rate = day[day_start[c] : day_start[c + 1]], np.empty(one_day), np.empty(one_day)
-    value = g_r = g_alpha = g_a = g_b = h_rr = h_ra = h_aa = 0.0
-    h_cc = h_cb = h_bb = h_rc = h_rb = h_ac = h_ab = 0.0
-    for d in range(one_day):
+    by_day, sums = _day_terms(days, day_start[c], day_start[c + 1], r, alpha)
+    by_step, sums = _step_terms(steps, step_start[c], step_start[c + 1], r, alpha, a, b, sums)
+    value, first, second = _death_terms(deaths, death_start[c], death_start[c + 1], r, a, by_day, by_step, sums)
+    beyond = outside(r) + outside(alpha) + outside(a) + outside(b)
+    return value if beyond == 0.0 else beyond, first, second
+
+
+@njit(inline="always")
+def _day_terms(days: Any, start: int, end: int, r: float, alpha: float) -> Any:
+    """Each day with log(1 + day/alpha) and 1/(alpha + day), which the deaths need again; sums over ages."""
+    day, customers, purchases = days
+    when, age, rate = day[start:end], np.empty(end - start), np.empty(end - start)
+    value = g_r = g_alpha = h_ra = h_aa = 0.0
+    for d in range(end - start):
         age[d] = log1p(when[d] / alpha)
         rate[d] = 1.0 / (alpha + when[d])
-    for d in range(one_day):
-        who = customers[day_start[c] + d]
-        shape = r * who + purchases[day_start[c] + d]
+    for d in range(end - start):
+        who = customers[start + d]
+        shape = r * who + purchases[start + d]
         slope = when[d] * rate[d] / alpha
         value -= shape * age[d]
         g_r -= who * age[d]
         g_alpha += shape * slope
         h_ra += who * slope
         h_aa -= shape * (rate[d] + 1.0 / alpha) * slope
-    one_step = step_start[c + 1] - step_start[c]
-    left, inverse = np.empty(one_step), np.empty(one_step)
-    for i in range(one_step):
-        bought, chances, j = step_purchases[step_start[c] + i], step_chances[step_start[c] + i], float(i)
+    return (when, age, rate), (value, g_r, g_alpha, h_ra, h_aa)
+
+
+@njit(inline="always")
+def _step_terms(steps: Any, start: int, end: int, r: float, alpha: float, a: float, b: float, sums: Any) -> Any:
+    """The log odds of having left at each step, and 1/(b + i), which the deaths need again; sums with the steps'."""
+    step_purchases, step_chances = steps
+    left, inverse = np.empty(end - start), np.empty(end - start)
+    value, g_r, g_alpha, h_ra, h_aa = sums
+    g_a = g_b = h_rr = h_cc = h_cb = h_bb = 0.0
+    for i in range(end - start):
+        bought, chances, j = step_purchases[start + i], step_chances[start + i], float(i)
         inverse[i] = 1.0 / (b + j)
         left[i] = log(a * inverse[i])
         both, own = 1.0 / (a + b + j), 1.0 / (r + j)
@@ -203,8 +216,21 @@ def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
         h_cc += chances * both * both
         h_cb += chances * both * both
         h_bb -= chances * a * inverse[i] * both * (both + inverse[i])
+    return (left, inverse), (value, (g_r, g_alpha, g_a, g_b), (h_rr, h_ra, h_aa, h_cc, h_cb, h_bb))
+
+
+@njit(inline="always")
+def _death_terms(deaths: Any, start: int, end: int, r: float, a: float, by_day: Any, by_step: Any, sums: Any) -> Any:
+    """All sums with those over histories that may be over: value, gradient, upper triangle of the Hessian.
+
+    The second derivatives are named after r, alpha (a), a (c) and b.
+    """
+    death_T, death_recency, death_step, death_x, death_customers = deaths
+    (when, age, rate), (left, inverse) = by_day, by_step
+    value, (g_r, g_alpha, g_a, g_b), (h_rr, h_ra, h_aa, h_cc, h_cb, h_bb) = sums
+    h_rc = h_rb = h_ac = h_ab = 0.0
     d_a, d_aa = 1.0 / a, -1.0 / (a * a)
-    for row in range(death_start[c], death_start[c + 1]):
+    for row in range(start, end):
         late, early, i = death_T[row], death_recency[row], death_step[row]
         exponent = r + death_x[row]
         silence = age[late] - age[early]
@@ -230,10 +256,7 @@ def _terms(columns: Any, theta: FloatArray, c: int) -> Any:
         h_cc += spread * d_a * d_a + weight * d_aa
         h_cb += spread * d_a * d_b
         h_bb += spread * d_b * d_b + weight * d_b * d_b
-    beyond = outside(r) + outside(alpha) + outside(a) + outside(b)
-    first = (g_r, g_alpha, g_a, g_b)
-    second = (h_rr, h_ra, h_rc, h_rb, h_aa, h_ac, h_ab, h_cc, h_cb, h_bb)
-    return value if beyond == 0.0 else beyond, first, second
+    return value, (g_r, g_alpha, g_a, g_b), (h_rr, h_ra, h_rc, h_rb, h_aa, h_ac, h_ab, h_cc, h_cb, h_bb)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
