@@ -1,5 +1,7 @@
 """The default engine: which one it takes, and what it says of it."""
 
+import functools
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +13,11 @@ import kundenwert as kw
 from kundenwert.errors import UsageError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
 from kundenwert.families.protocol import Compiles, PurchaseFamily
-from kundenwert.inference import gibbs, importance
+from kundenwert.inference import auto, gibbs, importance
 from kundenwert.inference.auto import Auto
 from kundenwert.inference.compression import Problem
 from kundenwert.inference.engines import get_engine
+from kundenwert.inference.importance import Importance
 from kundenwert.inference.protocol import RefusedError
 from kundenwert.names import Pooling
 from kundenwert.units import TimeUnit
@@ -76,7 +79,38 @@ def test_nuts_where_the_tail_is_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert posterior.engine == "nuts"
     assert posterior.n_draws == 4000
     assert "engine auto chose nuts: importance sampling of the purchase model, cohort all: " in note(posterior)
-    assert note(posterior).endswith("4,000 were asked for")
+    assert note(posterior).endswith("4,000 were asked for; and 1 more fit")
+
+
+def test_nuts_only_for_the_fits_that_are_refused(
+    monthly_sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A limit between the worst tail and the next: one fit of six goes to NUTS, the others stay as they were."""
+    summary, terms = monthly_sample[0], {"pooling": "none", "draws": 1000}
+    quick = kw.fit(summary, **terms)
+    tails = {
+        (role, i): k for role in ("purchase", "spend") for i, k in enumerate(quick.sample_stats[f"{role}_pareto_k"])
+    }
+    ordered = sorted(tails, key=tails.__getitem__)
+    role, worst = ordered[-1]
+    limit = (tails[ordered[-2]] + tails[ordered[-1]]) / 2
+    monkeypatch.setattr(auto, "Importance", functools.partial(Importance, max_pareto_k=limit))
+    posterior = kw.fit(summary, **terms)
+    slow = kw.fit(summary, **terms, engine="nuts")
+    assert posterior.engine == "importance and nuts"
+    assert "; nuts for 1 of 6 fits: importance sampling of the " in note(posterior)
+    assert f"{role} model, cohort {posterior.cohorts[worst]}: " in note(posterior)
+    family = BGNBD if role == "purchase" else GAMMA_GAMMA
+    for name, values in posterior.draws.items():
+        assert values.shape == (4, 250, 3)
+        expected = quick.draws[name].reshape(4, 250, 3)
+        if name in family.parameters:
+            expected[..., worst] = slow.draws[name][..., worst]
+        np.testing.assert_array_equal(values, expected)
+    assert posterior.sample_stats[f"{role}_n_steps"][..., worst].min() > 0
+    assert kw.check(posterior, summary).findings[0].name == "chains agree (R-hat)"
+    posterior.save(tmp_path / "mixed.nc")
+    np.testing.assert_array_equal(kw.load_posterior(tmp_path / "mixed.nc").draws["r"], posterior.draws["r"])
 
 
 @pytest.mark.long
