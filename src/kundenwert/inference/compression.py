@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.families.protocol import NormalPrior, PurchaseFamily, SpendFamily
+from kundenwert.inference.equal_amounts import Amounts, refuse_equal_amounts
 from kundenwert.names import Pooling
 from kundenwert.units import Currency, TimeUnit
 
@@ -122,12 +123,16 @@ def compress(
 
     Neither the order of the table nor the names of the customers reach it: sums of floats depend on order in their last
     digit, and one digit is enough to send a chain elsewhere. Families sum over rows in the order of their content.
+
+    Raises
+    ------
+    DataError : so many customers spend the same that a spend model has no end, see `equal_amounts`.
     """
     members = Members.of(summary, pooling)
     hierarchical = pooling is Pooling.PARTIAL
     return Problem(
         purchase=Part("purchase", purchase, purchase_priors, hierarchical, _purchase_fits(summary, purchase, members)),
-        spend=Part("spend", spend, spend_priors, hierarchical, _spend_fits(summary, spend, members)),
+        spend=Part("spend", spend, spend_priors, hierarchical, _spend_fits(summary, spend, members, pooling)),
         pooling=pooling,
         cohorts=members.cohorts,
         customers=len(summary.table),
@@ -149,11 +154,15 @@ def compress_part(
     summary : needs only `cohort` and the columns that the family reads.
     family : a purchase or a spend family.
     priors : of its coordinates, see `priors.resolve_priors`.
+
+    Raises
+    ------
+    DataError : so many customers spend the same that a spend model has no end, see `equal_amounts`.
     """
     members, hierarchical = Members.of(summary, pooling), pooling is Pooling.PARTIAL
     if isinstance(family, PurchaseFamily):
         return Part("purchase", family, priors, hierarchical, _purchase_fits(summary, family, members))
-    return Part("spend", family, priors, hierarchical, _spend_fits(summary, family, members))
+    return Part("spend", family, priors, hierarchical, _spend_fits(summary, family, members, pooling))
 
 
 def _purchase_fits(summary: "CustomerSummary", family: PurchaseFamily, members: Members) -> tuple[Fit, ...]:
@@ -165,18 +174,20 @@ def _purchase_fits(summary: "CustomerSummary", family: PurchaseFamily, members: 
     return tuple(fits)
 
 
-def _spend_fits(summary: "CustomerSummary", family: SpendFamily, members: Members) -> tuple[Fit, ...]:
-    fits, table = [], summary.table
+def _spend_fits(summary: "CustomerSummary", family: SpendFamily, members: Members, pooling: Pooling) -> tuple[Fit, ...]:
+    fits, amounts, table = [], [], summary.table
     columns = [spend_days(table), table["monetary_value"].to_numpy(dtype=float)]
     for label, vectors, rows, codes in members.each():
         n, mean = columns if rows is None else (column[rows] for column in columns)
         found = family.compress(n, mean, codes, len(vectors))
+        amounts.append(Amounts.of(vectors, n, mean, codes))
         scale = _positive_median(mean[n > 0])
         if scale is None and "first_amount" in table.columns:
             # Without a repeat order the first orders say what money is about; another cohort must not.
             first = table["first_amount"].to_numpy(dtype=float)
             scale = _positive_median(first if rows is None else first[rows])
         fits.append(Fit(label, vectors, found, scale or 1.0))
+    refuse_equal_amounts(amounts, pooling)
     return tuple(fits)
 
 
