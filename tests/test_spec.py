@@ -189,6 +189,10 @@ frontier = 0.95
             "purchase.priors.log_r.sd: 0 is not possible: it must be above 0.",
         ),
         (
+            {"purchase": {"priors": {"log_kappa": {"mean": 1.0, "sd": 20.0}}}},
+            "purchase.priors.log_kappa: sd = 20 is too wide: the largest sensible one around mean = 1 is 8.8.",
+        ),
+        (
             {"levers": [{"name": "mail", "effect": {"on": "retension", "mean": 0.1, "sd": 0.1}}]},
             "levers[1].effect.on: 'retension' is not known. Did you mean 'retention'?",
         ),

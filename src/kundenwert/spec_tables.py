@@ -1,13 +1,14 @@
 """The tables of a spec, one class each: their keys, types, defaults and limits."""
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from kundenwert.names import STATES, EngineName, FamilyName, Pooling
 from kundenwert.spec_values import (
     horizon_text,
+    prior_mistake,
     read_choice,
     read_cohort_rule,
     read_currency,
@@ -64,6 +65,12 @@ class NormalPriorSpec(Table):
     dist: Literal["normal"] = "normal"
     mean: float
     sd: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _in_reach(self) -> Self:
+        if mistake := prior_mistake(self.mean, self.sd):
+            raise ValueError(mistake)
+        return self
 
 
 class PurchasePriorSpec(Table):

@@ -1,6 +1,7 @@
 """How single values of a spec are read; each reader says in its error what to write instead."""
 
 import datetime
+import math
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
@@ -11,6 +12,8 @@ from kundenwert.units import Currency, Horizon
 
 COHORT_PERIODS = ("day", "week", "month", "quarter", "year", "all")
 _COLUMN = "column:"
+LEAST_PARAMETER, LARGEST_PARAMETER = 1e-100, 1e12  # on the data's scale; further out likelihoods lose their digits
+PRIOR_REACH = 3.0  # standard deviations of a prior that must stay within them
 
 
 def column_name(entry: object) -> str | None:
@@ -113,3 +116,25 @@ def horizon_text(horizon: Horizon) -> str:
     """A horizon as text that reads back to the last digit, and alike for `26 week` and `26.0 weeks`."""
     count = int(horizon.count) if horizon.count.is_integer() else repr(horizon.count)
     return f"{count} {horizon.unit}{'' if horizon.count == 1 else 's'}"
+
+
+def prior_mistake(mean: float, sd: float) -> str:
+    """Why a normal prior on the logarithm of a parameter is of no use, with the way out; "" where it is of use.
+
+    Its bulk must lie where double precision tells likelihoods apart (docs/statistics.md, Priors and pooling).
+
+    >>> prior_mistake(0.0, 1.5), prior_mistake(0.0, 20.0)[:41]
+    ('', 'sd = 20 is too wide: the largest sensible')
+    """
+    low, high = math.log(LEAST_PARAMETER), math.log(LARGEST_PARAMETER)
+    reach = f"parameters between {LEAST_PARAMETER:g} and {LARGEST_PARAMETER:g}, further out double precision fails"
+    room = min(high - mean, mean - low)
+    largest = math.floor(10.0 * room / PRIOR_REACH) / 10.0
+    if largest <= 0:
+        return f"mean = {mean:g} is out of reach. Take one between {low:.0f} and {high:.0f}: that is {reach}."
+    if PRIOR_REACH * sd > room:
+        return (
+            f"sd = {sd:g} is too wide: the largest sensible one around mean = {mean:g} is {largest:g}. "
+            f"{PRIOR_REACH:g} standard deviations then span {reach}."
+        )
+    return ""

@@ -6,7 +6,9 @@ import pytest
 
 from kundenwert.errors import UsageError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, NormalPrior
+from kundenwert.inference.density import LARGEST, SMALLEST
 from kundenwert.inference.priors import BETWEEN_COHORTS, resolve_priors
+from kundenwert.spec_values import LARGEST_PARAMETER, LEAST_PARAMETER
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -29,3 +31,26 @@ def test_a_user_replaces_one() -> None:
 def test_an_unknown_coordinate_is_named_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="Did you mean 'log_kappa'"):
         resolve_priors(BGNBD, {"log_kapa": NormalPrior(0.0, 1.0)})
+
+
+@pytest.mark.parametrize(
+    ("prior", "says"),
+    [
+        ((0.0, 9.3), r"prior of log_p: sd = 9.3 is too wide: the largest sensible one around mean = 0 is 9.2\."),
+        ((20.0, 3.0), r"around mean = 20 is 2.5\."),
+        ((-200.0, 11.0), r"around mean = -200 is 10\."),
+        ((27.5, 0.01), r"mean = 27.5 is out of reach"),
+        ((30.0, 1.0), r"mean = 30 is out of reach. Take one between -230 and 28: .* 1e-100 and 1e\+12"),
+    ],
+)
+def test_a_prior_beyond_double_precision_is_refused(prior: tuple[float, float], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        resolve_priors(GAMMA_GAMMA, {"log_p": NormalPrior(*prior)})
+
+
+def test_the_largest_sd_that_is_named_is_one_that_is_taken() -> None:
+    assert resolve_priors(GAMMA_GAMMA, {"log_p": NormalPrior(0.0, 9.2)})["log_p"].sd == 9.2
+
+
+def test_priors_reach_as_far_as_densities() -> None:
+    assert (LEAST_PARAMETER, LARGEST_PARAMETER) == (SMALLEST, LARGEST)

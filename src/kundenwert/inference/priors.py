@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kundenwert.errors import UsageError, did_you_mean
 from kundenwert.families.protocol import Family, NormalPrior
+from kundenwert.spec_values import prior_mistake
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def resolve_priors(
 
     Raises
     ------
-    UsageError : a coordinate that the family does not have.
+    UsageError : a coordinate that the family does not have, or a prior so wide that double precision fails within it.
     """
     priors = dict(family.default_priors)
     for name, prior in (given or {}).items():
@@ -52,4 +53,6 @@ def resolve_priors(
                 f"{family.name} has no coordinate {name!r} to put a prior on.{hint} It has {', '.join(priors)}."
             )
         priors[name] = prior if isinstance(prior, NormalPrior) else NormalPrior.from_dict(dict(prior))
+        if mistake := prior_mistake(priors[name].mean, priors[name].sd):
+            raise UsageError(f"prior of {name}: {mistake}")
     return priors
