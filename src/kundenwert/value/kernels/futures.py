@@ -56,6 +56,57 @@ def _book(
         placed[owner[i]] += times[i]
 
 
+@njit(inline="always")
+def _orders(
+    streams: tuple[WordArray, WordArray],
+    rate: Array,
+    dropout: Array,
+    ends: Array,
+    horizon: float,
+    discount: float,
+    shape: Array,
+    counts: Array,
+    sums: tuple[Array, Array],
+    buffers: tuple[Array, np.ndarray, Array, tuple[Array, Array, Array, WordArray]],
+) -> None:
+    """All orders of one customer: their number in each draw, and the sums of `_book`."""
+    arrivals, amounts = streams
+    waits, owner, times, scratch = buffers
+    used, held = _WAITS, 0
+    counts[:] = 0.0
+    for i in range(len(ends)):
+        if ends[i] < 0.0:
+            continue
+        until = min(ends[i], horizon)
+        pace = 1.0 / (rate[i] * (1.0 - dropout[i]))
+        clock, more, count = 0.0, True, 0
+        while more:
+            if used == _WAITS:
+                _fill_waits(arrivals, waits, scratch[3])
+                used = 0
+            clock += waits[used] * pace
+            used += 1
+            more = clock < until
+            dies = not more and ends[i] <= horizon
+            if more or dies:
+                owner[held], times[held] = i, clock if more else ends[i]
+                held += 1
+                count += 1
+                if held == _BOOKED:
+                    _book(amounts, owner, times, shape, discount, sums, scratch)
+                    held = 0
+        counts[i] = count
+    _book(amounts, owner[:held], times[:held], shape, discount, sums, scratch)
+
+
+@njit(inline="always")
+def _fill_waits(stream: WordArray, waits: Array, words: WordArray) -> None:
+    """Standard exponential numbers."""
+    fill(stream, words, _WAITS)
+    for k in range(_WAITS):
+        waits[k] = -log(unit(words[k]))
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def simulate(
     seed: np.uint64,
@@ -94,9 +145,10 @@ def simulate(
     horizon, discount, cost_per_order, cost_active = numbers(terms)
     life, arrivals, amounts = np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64)
     words = np.empty(max(n, _BOOKED) + 1, np.uint64)
-    waits, times, owner = np.empty(_WAITS), np.empty(_BOOKED), np.empty(_BOOKED, np.uint32)
     scratch = (np.empty(_BOOKED), np.empty(_BOOKED), np.empty(_BOOKED), words)
+    buffers = (np.empty(_WAITS), np.empty(_BOOKED, np.uint32), np.empty(_BOOKED), scratch)
     ends, spent, placed = np.empty(n), np.empty(n), np.empty(n)
+    sums = (spent, placed)
     for row in range(len(keys)):
         begin(life, seed, keys[row], purposes[0])
         begin(arrivals, seed, keys[row], purposes[1])
@@ -104,34 +156,10 @@ def simulate(
         most = _lives(life, p_alive[which[row]], rate[row], dropout[row], horizon, ends, words)
         if most > limit:
             return most
-        spent[:], placed[:], orders[row] = 0.0, 0.0, 0.0
-        sums = (spent, placed)
-        used, held = _WAITS, 0
-        for i in range(n):
-            if ends[i] < 0.0:
-                continue
-            until = min(ends[i], horizon)
-            pace = 1.0 / (rate[row, i] * (1.0 - dropout[row, i]))
-            clock, more, count = 0.0, True, 0
-            while more:
-                if used == _WAITS:
-                    fill(arrivals, words, _WAITS)
-                    for k in range(_WAITS):
-                        waits[k] = -log(unit(words[k]))
-                    used = 0
-                clock += waits[used] * pace
-                used += 1
-                more = clock < until
-                dies = not more and ends[i] <= horizon
-                if more or dies:
-                    owner[held], times[held] = i, clock if more else ends[i]
-                    held += 1
-                    count += 1
-                    if held == _BOOKED:
-                        _book(amounts, owner, times, shape, discount, sums, scratch)
-                        held = 0
-            orders[row, i] = count
-        _book(amounts, owner[:held], times[:held], shape, discount, sums, scratch)
+        spent[:], placed[:] = 0.0, 0.0
+        _orders(
+            (arrivals, amounts), rate[row], dropout[row], ends, horizon, discount, shape, orders[row], sums, buffers
+        )
         for i in range(n):
             active = cost_active * annuity(discount, min(max(ends[i], 0.0), horizon))
             value[row, i] = margin[row] * spent[i] / spend_rate[row, i] - cost_per_order * placed[i] - active
