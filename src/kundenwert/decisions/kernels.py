@@ -1,14 +1,12 @@
 """The states of living customers in compiled form. Importing this loads numba."""
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
+from kundenwert.families.kernels.scalar import ANY_ORDER
 from kundenwert.names import STATES, State
-from kundenwert.value.kernels.worth import numbers, worth
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from kundenwert.value.kernels.words import Array
+from kundenwert.value.kernels.worth import gap, level_of, numbers, worth
 
 _MOST_VALUABLE, _SUPER_GROWTH = STATES.index(State.MOST_VALUABLE), STATES.index(State.SUPER_GROWTH)
 _MOST_GROWABLE, _LOW_MAINTENANCE = STATES.index(State.MOST_GROWABLE), STATES.index(State.LOW_MAINTENANCE)
@@ -26,15 +24,21 @@ def state(actual: float, unrealized: float, marks: tuple[float, float, float]) -
     return _BELOW_ZERO if below else (high if actual >= valuable else low)
 
 
+@njit(inline="always")
+def _limits(marks: Array) -> tuple[float, float, float]:
+    """Marks as numbers, for the reason that `worth.numbers` gives."""
+    return marks[0], marks[1], marks[2]
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def positions(actual: Array, unrealized: Array, marks: Array, out: np.ndarray) -> None:
     """`state` of equally long arrays."""
-    limits = (marks[0], marks[1], marks[2])
+    limits = _limits(marks)
     for i in range(len(out)):
         out[i] = state(actual[i], unrealized[i], limits)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def tally(
     which: np.ndarray,
     p_alive: Array,
@@ -67,16 +71,15 @@ def tally(
     rooms : (row,) expected unrealized value before the scale.
     """
     n = rate.shape[1]
-    fixed, limits = numbers(terms), (marks[0], marks[1], marks[2])
+    fixed, limits = numbers(terms), _limits(marks)
     code = np.empty(n, np.int64)
     for row in range(len(which)):
-        alive, mark = p_alive[which[row]], level[row if len(level) > 1 else 0]
+        alive, mark = p_alive[which[row]], level_of(level, row)
         share, credited = margin[row], proven[row]
         total, wrong = 0.0, 0
         for i in range(n):
             value = worth(rate[row, i], dropout[row, i], spend[row, i], share, fixed)
-            missing = mark[i] - value
-            room = credited * attainable[i] * (missing if missing > 0.0 else 0.0)
+            room = credited * attainable[i] * gap(mark[i], value)
             total += alive[i] * room
             wrong += 0 if abs(value) < np.inf else 1
             code[i] = state(value - owed, scale * room, limits)

@@ -7,12 +7,11 @@ Sums may be added up in any order, so that they become vector code (docs/statist
 import numpy as np
 from numba import njit
 
-from kundenwert.families.kernels.scalar import exp
+from kundenwert.families.kernels.scalar import ANY_ORDER, exp
 from kundenwert.value.kernels.words import Array
 
 _SERIES = 0.5
 _INVERSE = tuple(1.0 / k for k in range(15, 1, -1))  # of the series: each term is the one before times -u/k
-_SUMS = {"reassoc", "contract", "nsz"}
 
 
 @njit(inline="always")
@@ -40,6 +39,19 @@ def numbers(terms: Array) -> tuple[float, float, float, float]:
     return terms[0], terms[1], terms[2], terms[3]
 
 
+@njit(inline="always")
+def gap(level: float, value: float) -> float:
+    """How far a value lies below a level."""
+    missing = level - value
+    return missing if missing > 0.0 else 0.0
+
+
+@njit(inline="always")
+def level_of(levels: Array, row: int) -> Array:
+    """(draw,) what a row's values are held against; `levels` has one row where it is the same for all."""
+    return levels[row if len(levels) > 1 else 0]
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def worths(rate: Array, dropout: Array, spend: Array, margin: Array, terms: Array, out: Array) -> None:
     """`worth` of equally long arrays."""
@@ -48,7 +60,7 @@ def worths(rate: Array, dropout: Array, spend: Array, margin: Array, terms: Arra
         out[i] = worth(rate[i], dropout[i], spend[i], margin[i], fixed)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def mean_orders(which: np.ndarray, p_alive: Array, rate: Array, dropout: Array, horizon: float, out: Array) -> None:
     """(row,) orders expected within the horizon, averaged over draws and weighted by the chance of being alive."""
     n = rate.shape[1]
@@ -59,7 +71,7 @@ def mean_orders(which: np.ndarray, p_alive: Array, rate: Array, dropout: Array, 
         out[row] = total / n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def mean_worths(
     which: np.ndarray,
     p_alive: Array,
@@ -91,7 +103,7 @@ def mean_worths(
             out[row, k] = total / n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def mean_gaps(
     which: np.ndarray,
     p_alive: Array,
@@ -122,10 +134,9 @@ def mean_gaps(
         for i in range(n):
             value[i] = worth(rate[row, i], dropout[row, i], spend[row, i], share, fixed)
         for k in range(len(levels)):
-            level, gap, room = levels[k, row if levels.shape[1] > 1 else 0], 0.0, 0.0
+            level, distance, room = level_of(levels[k], row), 0.0, 0.0
             for i in range(n):
-                missing = level[i] - value[i]
-                weighted = alive[i] * (missing if missing > 0.0 else 0.0)
-                gap += weighted
+                weighted = alive[i] * gap(level[i], value[i])
+                distance += weighted
                 room += weighted * attainable[i]
-            gaps[k, row], rooms[k, row] = gap / n, room / n
+            gaps[k, row], rooms[k, row] = distance / n, room / n
