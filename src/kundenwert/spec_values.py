@@ -12,7 +12,7 @@ from kundenwert.units import Currency, Horizon
 
 COHORT_PERIODS = ("day", "week", "month", "quarter", "year", "all")
 _COLUMN = "column:"
-LEAST_PARAMETER, LARGEST_PARAMETER = 1e-100, 1e12  # on the data's scale; further out likelihoods lose their digits
+LEAST_PARAMETER, LARGEST_PARAMETER = 1e-30, 1e12  # on the data's scale; further out likelihoods lose their digits
 PRIOR_REACH = 3.0  # standard deviations of a prior that must stay within them
 
 

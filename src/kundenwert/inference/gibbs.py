@@ -39,7 +39,7 @@ class Gibbs:
 
     Parameters
     ----------
-    draws : draws over all chains together.
+    draws : draws over all chains together, rounded up to a multiple of their number.
     chains : independent chains, evaluated side by side; None takes 16, or fewer where draws are few.
     """
 

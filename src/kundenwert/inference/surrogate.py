@@ -1,6 +1,6 @@
 """A quartic in place of a log density whose evaluations are dear, where it fits.
 
-From a few thousand customers on the log posterior is a quartic to a hundredth of a nat wherever it matters: a few
+From about 1,500 customers on the log posterior is mostly a quartic to a hundredth of a nat wherever it matters: a few
 hundred evaluations then do the work of thousands. Whether it fits is measured against true evaluations at points that
 it was not made from. Source: docs/statistics.md, Fast posteriors.
 """

@@ -138,7 +138,8 @@ def expected_purchases(
 ) -> Quantity:
     """Orders expected within the horizon.
 
-    Each history and draw takes an integral, hence fewer draws by default.
+    Each history and draw takes a sum over the orders that are possible, or an integral where they are more than a few
+    hundred or discounted: dearer than other quantities, hence fewer draws by default.
 
     Parameters
     ----------
