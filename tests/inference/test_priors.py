@@ -54,4 +54,5 @@ def test_the_largest_sd_that_is_named_is_one_that_is_taken() -> None:
 
 
 def test_priors_reach_as_far_as_densities_and_kernels() -> None:
-    assert (LEAST_PARAMETER, LARGEST_PARAMETER) == (max(SMALLEST, LOWEST), min(LARGEST, HIGHEST))
+    assert max(SMALLEST, LOWEST) == LEAST_PARAMETER
+    assert min(LARGEST, HIGHEST) == LARGEST_PARAMETER

@@ -57,7 +57,7 @@ def fit(
 
     Raises
     ------
-    UsageError : an unknown family, pooling or engine, or priors for coordinates that do not exist.
+    UsageError : an unknown family, pooling or engine, priors of coordinates that do not exist, or too wide ones.
     DataError : a frame that breaks the contract of a summary, or customers who all spend the same.
 
     Source: docs/statistics.md, section Priors and pooling.
