@@ -7,7 +7,7 @@ from pathlib import Path
 from kundenwert import records, scoring, stages
 from kundenwert.names import Verdict
 from kundenwert.records import Clock, RunResult, Validation
-from kundenwert.runs import store
+from kundenwert.runs import renderer, store
 from kundenwert.scoring import ScoreResult
 from kundenwert.spec import ModelSpec, load_spec
 from kundenwert.stages import Data, Progress
@@ -51,7 +51,8 @@ def retrain(
     with store.locked(runs_dir, spec.name):
         if not force and (folder := store.finished_run(runs_dir, spec.name, run)):
             return records.same(folder, runs_dir, clock)
-        return _make_run(spec, data, run, identity, runs_dir, clock, progress, replace=force)
+        with renderer.standing_by():
+            return _make_run(spec, data, run, identity, runs_dir, clock, progress, replace=force)
 
 
 def _make_run(

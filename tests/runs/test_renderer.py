@@ -51,3 +51,36 @@ def test_a_renderer_that_stops_is_said(monkeypatch: pytest.MonkeyPatch, size: in
     monkeypatch.setattr(renderer.subprocess, "Popen", Gone)
     with pytest.raises(RunError, match="exit code 3"):
         renderer.draw_all(points(size, "lost") for _ in range(3))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
+    """Every renderer that was started, in order; the real ones."""
+    seen: list[subprocess.Popen[str]] = []
+
+    class Seen(subprocess.Popen):
+        def __init__(self, *arguments: object, **pipes: object) -> None:
+            super().__init__(*arguments, **pipes)
+            seen.append(self)
+
+    monkeypatch.setattr(renderer.subprocess, "Popen", Seen)
+    return seen
+
+
+def test_the_renderer_that_stands_by_draws(started: list[subprocess.Popen[str]]) -> None:
+    with renderer.standing_by():
+        assert len(started) == 1
+        (first,) = renderer.draw_all([points(3, "first")])
+        assert len(started) == 1
+        (second,) = renderer.draw_all([points(3, "second")])
+    assert "first" in first
+    assert "second" in second
+    assert [process.returncode for process in started] == [0, 0]
+
+
+def test_a_renderer_that_nobody_needed_is_stopped(started: list[subprocess.Popen[str]]) -> None:
+    with pytest.raises(ValueError, match="no fit"), renderer.standing_by():
+        raise ValueError("no fit")
+    assert started[0].returncode is not None
+    assert len(renderer.draw_all([points(3, "later")])) == 1
+    assert len(started) == 2

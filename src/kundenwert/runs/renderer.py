@@ -7,11 +7,29 @@ and come back the same way, in the same order.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import IO, Any
 
 from kundenwert.errors import RunError
+
+
+_WAITING: list[subprocess.Popen[str]] = []
+
+
+@contextmanager
+def standing_by() -> Iterator[None]:
+    """Starts the renderer now, for the `draw_all` that comes in this context: it takes a third of a second to wake."""
+    process = _started()
+    _WAITING.append(process)
+    try:
+        yield
+    finally:
+        if process in _WAITING:
+            _WAITING.remove(process)
+            process.kill()
+            process.communicate()
 
 
 def draw_all(charts: Iterable[dict[str, Any]]) -> list[str]:
@@ -25,13 +43,7 @@ def draw_all(charts: Iterable[dict[str, Any]]) -> list[str]:
     ------
     RunError : the renderer stopped; what it said has gone to the standard error output.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kundenwert.runs.renderer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # so that an interrupt from the keyboard reaches it as the end of its input, quietly
-    )
+    process = _WAITING.pop() if _WAITING else _started()
     with process, ThreadPoolExecutor(1) as reader:
         assert process.stdin is not None  # both are pipes
         assert process.stdout is not None
@@ -52,6 +64,16 @@ def draw_all(charts: Iterable[dict[str, Any]]) -> list[str]:
     return drawn
 
 
+def _started() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kundenwert.runs.renderer"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that an interrupt from the keyboard reaches it as the end of its input, quietly
+    )
+
+
 def _close(pipe: IO[str]) -> None:
     """Closing flushes, and there may be nobody left to read."""
     try:
@@ -64,6 +86,7 @@ def serve(lines: Iterable[str], out: IO[str]) -> None:
     """What the other process does: a line of `out` for each line."""
     import vl_convert
 
+    vl_convert.vegalite_to_svg({"mark": "point"})  # the first chart takes ten times as long as any other
     for line in lines:
         chart = json.loads(line)
         version = chart["$schema"].rpartition("/v")[2].removesuffix(".json")  # https://.../schema/vega-lite/v6.1.0.json
