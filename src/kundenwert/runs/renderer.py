@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from kundenwert.errors import RunError
 
-
 _WAITING: list[subprocess.Popen[str]] = []
 
 
