@@ -17,7 +17,7 @@ DRAWS = 4000
 @pytest.fixture(autouse=True)
 def every_size_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate of costs is open: what is tested is the one of residuals."""
-    monkeypatch.setattr(surrogate, "WORTH", 0)
+    monkeypatch.setattr(surrogate, "DEAR", 0)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ _LONGEST = 2.0  # of a Newton step, in prior standard deviations
 _DECREMENT = 1e-6  # nats: a mode is a thousandth of a standard deviation from where it is taken to be
 _ROUNDING = 1e-12  # of a log density: a step that loses less has lost nothing
 _HALVINGS = 30
+DEAR = 1_200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
 _NEGLIGIBLE = 12.0  # nats below the highest mode at which another one no longer counts
 
 
@@ -222,7 +223,7 @@ def distinct_modes(density: Density) -> Modes:
 
     Raises
     ------
-    RefusedError : no start leads to a finite density, as where all amounts are equal and a likelihood has no end.
+    RefusedError : no start leads to a finite density.
     """
     spread = density.precision**-0.5
     signs = np.ones((3, density.shape[1]))

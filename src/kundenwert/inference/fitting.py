@@ -46,7 +46,7 @@ def fit(
     engine : `auto`, `importance` (no hierarchy), `gibbs` (partial pooling), `nuts`, or an engine object, whose own
         draws then count: `Nuts(chains=4, tune=1000)`. `auto` takes the fast one that fits where its checks pass and
         NUTS where they do not; `Posterior.choices` says what and why.
-    draws : draws over all chains, rounded to whole draws a chain: a few more may come back.
+    draws : draws over all chains, rounded to whole draws a chain.
     seed : of every random number; a cohort's stream is keyed by its name.
     purchase_priors, spend_priors : coordinate -> prior in place of a default one.
     progress : called with a text and a share between 0 and 1.

@@ -76,6 +76,14 @@ class Gibbs:
         """
         if not part.hierarchical:
             raise UsageError("engine 'gibbs' samples hierarchies. Without pooling = 'partial' take 'auto'.")
+        try:
+            return self._sampled(part, seed, progress)
+        except np.linalg.LinAlgError as error:  # a cohort or chain so far out that its normal is none
+            raise RefusedError(f"Gibbs sampling of the {part.role} model: {str(error).lower()}") from error
+
+    def _sampled(
+        self, part: Part, seed: int, progress: Progress | None
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         fit = part.fits[0]
         density = fit_density(part, fit)
         rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))

@@ -87,7 +87,7 @@ class Sampler:
         starts = distinct_modes(together).u
         if len(starts) > 1:
             raise RefusedError(f"Gibbs sampling of the {part.role} model: all cohorts as one have two modes")
-        found = _fitted(density, part, np.repeat(starts, len(density.mean), axis=0))
+        found = _fitted(density, np.repeat(starts, len(density.mean), axis=0))
         u, mu, log_sd = found.u, found.mu, found.log_sd
         if not (np.isfinite(u).all() and np.isfinite(found.spread).all()):
             raise RefusedError(f"Gibbs sampling of the {part.role} model: a cohort has no finite mode")
@@ -239,12 +239,11 @@ class _Fitted:
     log_sd: FloatArray
 
 
-def _fitted(density: Density, part: Part, start: FloatArray) -> _Fitted:
+def _fitted(density: Density, start: FloatArray) -> _Fitted:
     """A few rounds of expectation and maximization from given coordinates."""
-    prior = [part.priors[name] for name in part.family.coordinates]
-    mean, weight = np.array([p.mean for p in prior]), np.array([p.sd**-2.0 for p in prior])
-    mu, log_sd, u = start.mean(axis=0), np.full(len(prior), BETWEEN_COHORTS.mean), start
+    mean, weight = density.mean[0], density.precision[0]
     cohorts, size = density.shape
+    mu, log_sd, u = start.mean(axis=0), np.full(size, BETWEEN_COHORTS.mean), start
     for _ in range(SCALING_ROUNDS):
         hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
         conditional = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper)

@@ -15,7 +15,7 @@ from kundenwert.errors import UsageError
 from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import Compiles
 from kundenwert.inference.compression import Fit, Part, Problem
-from kundenwert.inference.density import Density, distinct_modes
+from kundenwert.inference.density import DEAR, Density, distinct_modes
 from kundenwert.inference.diagnostics import MAX_PARETO_K
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inference.proposals import Drawn, Proposal
@@ -26,7 +26,6 @@ from kundenwert.streams import stream_seed
 
 WIDE_FREEDOM = 4.0
 WIDENED = 9.0  # the wide proposal's variance, where the data decide, as a multiple of the mode's
-SMALL = 1200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
 SPARE = 1.25  # effective draws aimed at, for each draw asked for
 GOOD_K = 0.5
 MOST_ROUNDS = 6
@@ -156,8 +155,8 @@ class _Plan:
     rounds: int
 
 
-CHEAP = _Plan(first=1600, wide_first=0.3, wide_later=0.1, efficiency=0.75, freedom=8.0, rounds=3)
-DEAR = _Plan(first=600, wide_first=0.3, wide_later=0.05, efficiency=0.85, freedom=16.0, rounds=2)
+CHEAP_POINTS = _Plan(first=1600, wide_first=0.3, wide_later=0.1, efficiency=0.75, freedom=8.0, rounds=3)
+DEAR_POINTS = _Plan(first=600, wide_first=0.3, wide_later=0.05, efficiency=0.85, freedom=16.0, rounds=2)
 
 
 def sample_density(density: Density, draws: int, rng: np.random.Generator, *, allow_surrogate: bool = True) -> Sampled:
@@ -170,7 +169,7 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
     """
     peaks = distinct_modes(density)
     size = density.shape[1]
-    plan = CHEAP if density.cost < SMALL else DEAR
+    plan = CHEAP_POINTS if density.cost < DEAR else DEAR_POINTS
     reach = 12.0 * np.sqrt(np.linalg.inv(peaks.precision)[:, range(size), range(size)])
     density = density.prepared((peaks.u - reach).min(axis=0)[None], (peaks.u + reach).max(axis=0)[None])
     stand_in = quartic(density, peaks, rng) if allow_surrogate and len(peaks.u) == 1 else None

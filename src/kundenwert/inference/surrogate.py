@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kundenwert.families.arithmetic import FloatArray
-from kundenwert.inference.density import Density, Modes
+from kundenwert.inference.density import DEAR, Density, Modes
 
 DEGREE = 4
-WORTH = 1_200  # row evaluations a point from which a surrogate pays
 RADIUS = 5.0  # in posterior standard deviations; beyond it the true density is asked
 POINTS_A_TERM = 4
 HELD_OUT = 200
-MAX_RESIDUAL = 0.01  # nats, root mean square: no mean moves by more than that share of a standard deviation
+MAX_RESIDUAL = 0.01  # nats, root mean square: to first order, what share of a standard deviation a mean may move by
 MAX_SINGLE = 0.05  # nats, within three standard deviations
 
 
@@ -61,7 +60,7 @@ class Surrogate:
 
 def quartic(density: Density, peak: Modes, rng: np.random.Generator) -> Surrogate | None:
     """A quartic that passes its test, or None where it does not or would not pay."""
-    if density.cost < WORTH or not peak.found.all():
+    if density.cost < DEAR or not peak.found.all():
         return None
     whiten = np.linalg.cholesky(peak.precision[0]).T
     size = len(whiten)
