@@ -129,12 +129,14 @@ def prior_mistake(mean: float, sd: float) -> str:
     low, high = math.log(LEAST_PARAMETER), math.log(LARGEST_PARAMETER)
     reach = f"parameters between {LEAST_PARAMETER:g} and {LARGEST_PARAMETER:g}, further out double precision fails"
     room = min(high - mean, mean - low)
-    largest = math.floor(10.0 * room / PRIOR_REACH) / 10.0
-    if largest <= 0:
-        return f"mean = {mean:g} is out of reach. Take one between {low:.0f} and {high:.0f}: that is {reach}."
+    if room <= 0:
+        return f"mean = {mean:g} is out of reach. Take one between {low:.1f} and {high:.1f}: that is {reach}."
     if PRIOR_REACH * sd > room:
+        largest = room / PRIOR_REACH
+        steps = 10.0 if largest >= 0.1 else 1e4
         return (
-            f"sd = {sd:g} is too wide: the largest sensible one around mean = {mean:g} is {largest:g}. "
+            f"sd = {sd:g} is too wide: the largest sensible one around mean = {mean:g} is "
+            f"{math.floor(steps * largest) / steps:g}. "
             f"{PRIOR_REACH:g} standard deviations then span {reach}."
         )
     return ""

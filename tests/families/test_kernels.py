@@ -1,6 +1,8 @@
 """The compiled likelihoods against the plain ones, against 30-digit arithmetic, and where numbers end."""
 
 import math
+import multiprocessing
+import os
 from collections import Counter
 
 import mpmath as mp
@@ -327,6 +329,28 @@ def test_a_region_too_wide_for_a_table_is_summed():
 
 
 # --- threads and blocks
+
+
+def halves() -> list[int]:
+    return blocks.in_threads(lambda first, last: last - first, [0, 3, 5])
+
+
+def halves_or_die() -> None:
+    assert halves() == [3, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    """The parent's pool comes along without its threads, and would be waited for without end."""
+    assert halves() == [3, 2]
+    child = multiprocessing.get_context("fork").Process(target=halves_or_die)
+    child.start()
+    child.join(30)
+    ended, code = not child.is_alive(), child.exitcode
+    child.kill()
+    assert ended
+    assert code == 0
 
 
 @pytest.mark.parametrize("family", [BGNBD, GAMMA_GAMMA], ids=lambda f: f.name)

@@ -17,6 +17,7 @@ from kundenwert.inference import auto, gibbs, importance
 from kundenwert.inference.auto import Auto
 from kundenwert.inference.compression import Problem
 from kundenwert.inference.engines import get_engine
+from kundenwert.inference.gibbs import Gibbs
 from kundenwert.inference.importance import Importance
 from kundenwert.inference.protocol import RefusedError
 from kundenwert.names import Pooling
@@ -65,9 +66,10 @@ def test_gibbs_with_a_hierarchy(monthly_sample: Sample) -> None:
         min(posterior.sample_stats[f"{role}_acceptance_{kind}"][0] for role in ("purchase", "spend"))
         for kind in ("cohort", "joint")
     )
+    rhat = max(posterior.sample_stats[f"{role}_rhat"][0] for role in ("purchase", "spend"))
     assert note(posterior) == (
         f"engine auto chose gibbs: at least {single:.2f} of each cohort's moves accepted, "
-        f"and {joint:.2f} of those of all together"
+        f"{joint:.2f} of those of all together, R-hat at most {rhat:.3f}"
     )
 
 
@@ -107,35 +109,47 @@ def test_nuts_only_for_the_fits_that_are_refused(
         if name in family.parameters:
             expected[..., worst] = slow.draws[name][..., worst]
         np.testing.assert_array_equal(values, expected)
-    assert posterior.sample_stats[f"{role}_n_steps"][..., worst].min() > 0
-    assert kw.check(posterior, summary).findings[0].name == "chains agree (R-hat)"
+    steps = posterior.sample_stats[f"{role}_n_steps"]
+    assert (steps > 0).all(axis=(0, 1)).tolist() == [i == worst for i in range(3)]
+    assert np.isnan(posterior.sample_stats[f"{role}_pareto_k"]).tolist() == [i == worst for i in range(3)]
+    findings = {finding.name: finding for finding in kw.check(posterior, summary).findings}
+    assert findings["no divergent steps"].measured == "0 of 1,000"
+    assert findings["importance weights have a light tail (Pareto k)"].value == tails[ordered[-2]]
+    assert findings["chains agree (R-hat)"].value < 1.02
     posterior.save(tmp_path / "mixed.nc")
     np.testing.assert_array_equal(kw.load_posterior(tmp_path / "mixed.nc").draws["r"], posterior.draws["r"])
 
 
-@pytest.mark.long
+def test_nuts_only_for_the_family_whose_hierarchy_is_refused() -> None:
+    """Nothing forced: all cohorts as one have two modes, and Gibbs sampling starts from one. Spend stays as it was."""
+    problem = problem_of(MBGNBD, two_moded(), Pooling.PARTIAL)
+    posterior = Auto(1000).sample(problem, 1, None)
+    assert posterior.engine == "gibbs and nuts"
+    assert note(posterior).endswith(
+        "; nuts for 1 of 2 fits: Gibbs sampling of the purchase model: all cohorts as one have two modes"
+    )
+    assert set(posterior.hyper) == {f"{kind}_{c}" for kind in ("mu", "sd") for c in all_coordinates(MBGNBD)}
+    quick, _ = Gibbs(1000).sample_part(problem.spend, 1)
+    slow, _ = kw.Nuts(1000).sample_part(problem.purchase, 1)
+    for name, values in {**posterior.draws, **posterior.hyper}.items():
+        expected = slow[name] if name in slow else quick[name].reshape(values.shape)
+        np.testing.assert_array_equal(values, expected)
+    assert posterior.sample_stats["purchase_n_steps"].shape == (4, 250, 1)
+    assert posterior.sample_stats["spend_acceptance_cohort"].shape == (1,)
+
+
 def test_nuts_where_gibbs_hardly_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gibbs, "LEAST_ACCEPTED", 1.0)
     problem = problem_of(BGNBD, simulated(BGNBD, 80, np.random.default_rng(2)), Pooling.PARTIAL)
     posterior = Auto(200).sample(problem, 1, None)
     assert posterior.engine == "nuts"
     assert "chose nuts: Gibbs sampling of the purchase model: a cohort accepts 0." in note(posterior)
-    assert note(posterior).endswith("of its moves, less than 1")
-    assert set(posterior.hyper) == {f"{kind}_{c}" for kind in ("mu", "sd") for c in all_coordinates()}
+    assert note(posterior).endswith("of its moves, less than 1; and 1 more fit")
+    assert set(posterior.hyper) == {f"{kind}_{c}" for kind in ("mu", "sd") for c in all_coordinates(BGNBD)}
 
 
-def all_coordinates() -> tuple[str, ...]:
-    return (*BGNBD.coordinates, *GAMMA_GAMMA.coordinates)
-
-
-@pytest.mark.long
-def test_nuts_where_gibbs_finds_two_modes() -> None:
-    """Nothing forced: all cohorts as one have two modes, and Gibbs sampling starts from one."""
-    posterior = Auto(1000).sample(problem_of(MBGNBD, two_moded(), Pooling.PARTIAL), 1, None)
-    assert posterior.engine == "nuts"
-    assert note(posterior) == (
-        "engine auto chose nuts: Gibbs sampling of the purchase model: all cohorts as one have two modes"
-    )
+def all_coordinates(family: PurchaseFamily) -> tuple[str, ...]:
+    return (*family.coordinates, *GAMMA_GAMMA.coordinates)
 
 
 class Plain(SimpleNamespace):
@@ -154,8 +168,8 @@ def test_nuts_for_a_family_without_compiled_code() -> None:
     assert not isinstance(PLAIN, Compiles)
     columns = simulated(BGNBD, 500, np.random.default_rng(3))
     posterior = Auto(2000).sample(problem_of(PLAIN, columns, Pooling.COMPLETE), 1, None)
-    assert posterior.engine == "nuts"
-    assert note(posterior) == "engine auto chose nuts: plain brings no compiled likelihood"
+    assert posterior.engine == "importance and nuts"
+    assert note(posterior).endswith("; nuts for 1 of 2 fits: plain brings no compiled likelihood")
     quick = Auto(4000).sample(problem_of(BGNBD, columns, Pooling.COMPLETE), 1, None)
     assert quick.engine == "importance"
     for name in BGNBD.parameters:

@@ -46,6 +46,11 @@ def posed(pooling: str, *cohorts: pd.DataFrame) -> Part:
         ("complete", [equal("jan", 60), equal("feb", 60)], "all: 120 customers at 19.99"),
         ("partial", [equal("jan", 40), varied("feb")], r"\(jan: 40 customers at 19.99\)"),
         ("partial", [equal("jan", 12, 9.5), equal("feb", 12, 1234.5)], r"\(feb: 12 .* at 1,234.5, jan: 12 .* at 9.5\)"),
+        (
+            "partial",
+            [equal(f"c{i}", 1) for i in range(30)],
+            "30 customers: .*c0: 1 customers at 19.99, .* 25 more",
+        ),
         ("none", [equal(f"c{i}", 100) for i in range(9)], r"900 customers: .*c4: [^,]*, and 4 more\)"),
     ],
 )
@@ -72,12 +77,15 @@ def test_a_fit_refuses_before_it_samples() -> None:
         ("none", [equal("jan", 500, 5000.0), equal("jan", 1, 5000.01)]),
         ("complete", [equal("jan", 500), varied("feb")]),
         ("complete", [equal("jan", 500, 9.5), equal("feb", 500, 19.5)]),
-        ("partial", [equal(f"c{i}", 1) for i in range(60)]),
+        ("partial", [equal(f"c{i}", 1) for i in range(20)]),
+        ("partial", [equal(f"c{i}", 1, 10.0 + i) for i in range(60)]),
         ("partial", [equal("jan", 1), varied("feb")]),
     ],
 )
 def test_amounts_that_may_be_fitted_are_not_refused(pooling: str, cohorts: list[pd.DataFrame]) -> None:
-    assert posed(pooling, *cohorts).fits
+    part = posed(pooling, *cohorts)
+    labels = set(pd.concat(cohorts)["cohort"])
+    assert {label for fit in part.fits for label in fit.cohorts} == ({"all"} if pooling == "complete" else labels)
 
 
 def test_the_most_that_is_let_through_has_a_posterior_in_reach() -> None:

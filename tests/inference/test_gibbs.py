@@ -287,7 +287,7 @@ def test_small_matrices_are_those_of_lapack(size: int) -> None:
 def test_a_state_knows_its_own_likelihood() -> None:
     """After moves that some chains made and others did not."""
     part = hierarchy_of(BGNBD, [200, 50])
-    sampler = Sampler.prepared(fit_density(part, part.fits[0]), part, np.random.default_rng(1))
+    sampler = Sampler.prepared(fit_density(part, part.fits[0]), np.random.default_rng(1))
     state = sampler.start(6)
     for _ in range(5):
         state, own, joint = sampler.sweep(state, 0.3)

@@ -14,11 +14,13 @@ from kundenwert.customers import as_summary
 from kundenwert.errors import UsageError
 from kundenwert.families import BGNBD, GAMMA_GAMMA, MBGNBD
 from kundenwert.inference import importance
+from kundenwert.inference.compression import compress_part
 from kundenwert.inference.density import Density, distinct_modes
 from kundenwert.inference.importance import Importance, adapted, resampled
 from kundenwert.inference.posterior import load_posterior
 from kundenwert.inference.proposals import Proposal
 from kundenwert.inference.protocol import RefusedError
+from kundenwert.names import Pooling
 from kundenwert.simulate import CDNOW_LIKE
 
 DRAWS = 4000
@@ -255,6 +257,20 @@ def test_complete_pooling_knows_no_cohort_names(uneven: kw.CustomerSummary) -> N
         assert values.shape == (1, 400, 4)
         np.testing.assert_array_equal(values[..., :1], both[1].draws[name])
         np.testing.assert_array_equal(values[..., 0], values[..., 3])
+
+
+def test_a_cohort_that_never_spent_again_has_the_priors_spend(uneven: kw.CustomerSummary, alone: kw.Posterior) -> None:
+    quiet = alone.cohorts.index("quiet")
+    u = GAMMA_GAMMA.unconstrain({name: alone.draws[name][..., quiet] for name in "pqv"}, fit_scale(uneven, "quiet"))
+    for name, prior in GAMMA_GAMMA.default_priors.items():
+        white = (u[name].ravel() - prior.mean) / prior.sd
+        assert stats.kstest(white, "norm").pvalue > 1e-3, name
+
+
+def fit_scale(summary: kw.CustomerSummary, cohort: str) -> float:
+    """What the coordinates of a cohort's spend are relative to."""
+    part = compress_part(summary, GAMMA_GAMMA, Pooling.NONE, GAMMA_GAMMA.default_priors)
+    return next(fit.scale for fit in part.fits if fit.label == cohort)
 
 
 def test_figures_come_by_cohort_and_survive_the_file(alone: kw.Posterior, tmp_path) -> None:

@@ -72,3 +72,16 @@ def test_starts_are_further_apart_than_the_posterior(family):
     found = family.constrain(dict(zip(family.coordinates, starts, strict=True)), part.fits[0].scale)
     for name in family.parameters:
         assert 1.6 < np.log(found[name]).std() / np.log(draws[name]).std() < 2.6, name
+
+
+@pytest.mark.parametrize("family", [BGNBD, GAMMA_GAMMA], ids=lambda family: family.name)
+def test_hyperparameters_of_a_hierarchy_start_further_apart_too(family):
+    part = base(family, 5)
+    model = part_model(part, part.fits[0])
+    draws, _ = kw.Gibbs(draws=1600).sample_part(part, seed=1)
+    start = spread_starts(part, part.fits[0])
+    points = [named(model, start(seed)) for seed in range(200)]
+    for name in family.coordinates:
+        assert np.std([point[f"mu_{name}"] for point in points]) > draws[f"mu_{name}"].std(), name
+        spread = np.std([point[f"sd_{name}_log__"] for point in points])
+        assert spread > np.log(draws[f"sd_{name}"]).std(), name

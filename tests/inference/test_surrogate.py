@@ -2,22 +2,39 @@
 
 import numpy as np
 import pytest
-from bases import density_of, part_of, plain, simulated
+from bases import density_of, part_of, plain, simulated, two_moded
 from scipy import stats
 
 from kundenwert.families import BGNBD, MBGNBD
 from kundenwert.inference import surrogate
 from kundenwert.inference.density import Density, Modes, distinct_modes
-from kundenwert.inference.importance import Importance, sample_density
+from kundenwert.inference.importance import Importance, fit_density, sample_density
 from kundenwert.inference.surrogate import Surrogate, quartic
 
 DRAWS = 4000
+
+
+LIMIT = surrogate.DEAR
 
 
 @pytest.fixture(autouse=True)
 def every_size_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate of costs is open: what is tested is the one of residuals."""
     monkeypatch.setattr(surrogate, "DEAR", 0)
+
+
+def test_where_points_are_cheap_none_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A density that a quartic meets exactly, and does not replace: to ask the truth costs less."""
+    density = density_of(BGNBD, (np.zeros(9), np.zeros(9), np.zeros(9)))
+    peak = distinct_modes(density)
+    assert fitted(density, peak).residual < 1e-9
+    monkeypatch.setattr(surrogate, "DEAR", LIMIT)
+    assert quartic(density, peak, np.random.default_rng(1)) is None
+
+
+def test_where_there_are_two_modes_none_is_used() -> None:
+    sampled = sample_density(density_of(MBGNBD, two_moded()), DRAWS, np.random.default_rng(1))
+    assert sampled.residual == 0.0
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +123,18 @@ def test_it_can_be_switched_off(large) -> None:
 
 def test_a_quartic_that_spoils_the_weights_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the gate of residuals open as well a bad quartic comes through, and its heavy weights send it away."""
-    columns = simulated(MBGNBD, 300, np.random.default_rng(0))
-    density = density_of(MBGNBD, columns)
+    part = part_of(MBGNBD, simulated(MBGNBD, 300, np.random.default_rng(0)))
+    density = fit_density(part, part.fits[0])
     monkeypatch.setattr(surrogate, "MAX_RESIDUAL", np.inf)
     monkeypatch.setattr(surrogate, "MAX_SINGLE", np.inf)
-    assert fitted(density, distinct_modes(density)).residual > 10 * 0.02
-    sampled = sample_density(density, DRAWS, np.random.default_rng(1))
-    truth = sample_density(density, DRAWS, np.random.default_rng(2), allow_surrogate=False)
-    assert sampled.residual == 0
-    shift = (sampled.u.mean(axis=1) - truth.u.mean(axis=1)) / truth.u.std(axis=1)
-    assert np.abs(shift).max() < 5 * np.sqrt(2 / DRAWS)
+    spoilt = sample_density(density, DRAWS, np.random.default_rng(1))
+    assert spoilt.residual > 10 * 0.02
+    assert spoilt.pareto_k > 0.7
+    draws, figures = Importance(DRAWS).sample_part(part, 1)
+    truth, plain_figures = Importance(DRAWS, surrogate=False).sample_part(part, 2)
+    assert figures["residual"][0] == 0
+    assert figures["pareto_k"][0] < 0.7
+    assert figures["evaluations"][0] > plain_figures["evaluations"][0] + 200
+    for name, values in draws.items():
+        ours, theirs = np.log(values), np.log(truth[name])
+        assert abs(ours.mean() - theirs.mean()) < 5 * theirs.std() * np.sqrt(2 / DRAWS), name

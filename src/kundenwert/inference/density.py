@@ -21,7 +21,7 @@ _LONGEST = 2.0  # of a Newton step, in prior standard deviations
 _DECREMENT = 1e-6  # nats: a mode is a thousandth of a standard deviation from where it is taken to be
 _ROUNDING = 1e-12  # of a log density: a step that loses less has lost nothing
 _HALVINGS = 30
-DEAR = 1_200  # row evaluations a point, about 1,500 customers: below it points are cheap and tails are long
+DEAR = 1_200  # row evaluations a point, about 1,500 customers: below it points are cheap and posteriors not yet normal
 _NEGLIGIBLE = 12.0  # nats below the highest mode at which another one no longer counts
 
 
@@ -211,7 +211,7 @@ def modes(density: Density, start: FloatArray) -> Modes:
             there = density.derivatives(u + share[:, None] * step)
         u += share[:, None] * step
         value, gradient, hessian = there
-        if not (found | (share > 0.0)).any():
+        if not (~found & (share > 0.0)).any():
             break
     return Modes(u, positive(-hessian, density.precision), found)
 
@@ -234,7 +234,7 @@ def distinct_modes(density: Density) -> Modes:
     usable = np.isfinite(value) & np.isfinite(found.precision).all(axis=(1, 2))
     usable &= found.found if (usable & found.found).any() else usable
     if not usable.any():
-        raise RefusedError(f"{density.family.name}: no finite posterior density where its mode should be")
+        raise RefusedError("there is no finite posterior density where its mode should be")
     value = np.where(usable, value, -np.inf)
     kept: list[int] = []
     for i in np.argsort(-value).tolist():

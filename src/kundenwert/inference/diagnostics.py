@@ -24,7 +24,7 @@ RUNAWAY_QUANTILE = 0.975
 
 def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list[Finding]:
     """R-hat, effective sample size and divergences (Vehtari et al. 2021), over all parameters and cohorts."""
-    findings = []
+    findings, worth = [], _worth_of_weights(posterior, min_ess)
     chains = next(iter(posterior.draws.values())).shape[0]
     if chains > 1:
         rhat, ess = _rhat_and_ess({**posterior.draws, **posterior.hyper})
@@ -44,42 +44,56 @@ def convergence(posterior: "Posterior", max_rhat: float, min_ess: float) -> list
         )
         where = min(ess, key=lambda name: ess[name] if np.isfinite(ess[name]) else -np.inf)
         good = ess[where] >= min_ess
-        findings.append(
-            Finding(
-                "enough independent draws (ESS)",
-                Verdict.PASS if good else Verdict.FAIL,
-                f"{ess[where]:,.0f}" if np.isfinite(ess[where]) else "not a number",
-                f"at least {min_ess:g}",
-                "" if good else f"The draws of {where} depend on each other.",
-                "" if good else "Ask for more draws in [inference].",
-                ess[where],
-            )
+        by_chains = Finding(
+            "enough independent draws (ESS)",
+            Verdict.PASS if good else Verdict.FAIL,
+            f"{ess[where]:,.0f}" if np.isfinite(ess[where]) else "not a number",
+            f"at least {min_ess:g}",
+            "" if good else f"The draws of {where} depend on each other.",
+            "" if good else "Ask for more draws in [inference].",
+            ess[where],
         )
-    findings += _weights(posterior, min_ess)
-    diverging = [values for name, values in posterior.sample_stats.items() if name.endswith("_diverging")]
-    if diverging:
-        count, total = int(sum(v.sum() for v in diverging)), int(sum(v.size for v in diverging))
-        findings.append(
-            Finding(
-                "no divergent steps",
-                Verdict.PASS if count == 0 else Verdict.FAIL if count > total / 100 else Verdict.REVIEW,
-                f"{count:,} of {total:,}",
-                "0; more than 1 of 100 fails",
-                "" if count == 0 else "The sampler met a region it could not follow; draws there are missing.",
-                "" if count == 0 else "Join small cohorts; in a notebook, engine=kw.Nuts(target_accept=0.99).",
-                float(count),
-            )
-        )
+        # Draws that weights were turned into look independent, however little the weights were worth.
+        findings.append(min([by_chains, *worth], key=lambda finding: finding.value or 0.0))
+    else:
+        findings += worth
+    findings += _weights(posterior) + _divergences(posterior)
     return findings
 
 
-def _weights(posterior: "Posterior", min_ess: float) -> list[Finding]:
-    """The tail of the weights behind draws by importance sampling, and how many independent draws they are worth."""
-    tails = [v for name, v in posterior.sample_stats.items() if name.endswith("_pareto_k")]
-    worth = [v for name, v in posterior.sample_stats.items() if name.endswith("_effective")]
-    if not tails:
+def _figures(posterior: "Posterior", name: str) -> np.ndarray:
+    """One of the engine's own figures of both roles, of the fits that have it; (fit,)."""
+    found = [values for key, values in posterior.sample_stats.items() if key.endswith(f"_{name}")]
+    joined = np.concatenate(found, axis=-1) if found else np.empty(0)
+    return np.asarray(joined[~np.isnan(joined)])
+
+
+def _worth_of_weights(posterior: "Posterior", min_ess: float) -> list[Finding]:
+    """How many independent draws the weights behind draws by importance sampling are worth."""
+    worth = _figures(posterior, "effective")
+    if not worth.size:
         return []
-    k, effective = max(float(v.max()) for v in tails), min(float(v.min()) for v in worth)
+    effective = float(worth.min())
+    good = effective >= min_ess
+    return [
+        Finding(
+            "enough independent draws (ESS)",
+            Verdict.PASS if good else Verdict.FAIL,
+            f"{effective:,.0f}",
+            f"at least {min_ess:g}",
+            "" if good else "Few weights carry everything.",
+            "" if good else "Ask for more draws in [inference], or set engine = 'nuts'.",
+            effective,
+        )
+    ]
+
+
+def _weights(posterior: "Posterior") -> list[Finding]:
+    """The tail of the weights behind draws by importance sampling."""
+    tails = _figures(posterior, "pareto_k")
+    if not tails.size:
+        return []
+    k = float(tails.max())
     return [
         Finding(
             "importance weights have a light tail (Pareto k)",
@@ -89,16 +103,28 @@ def _weights(posterior: "Posterior", min_ess: float) -> list[Finding]:
             "" if k <= MAX_PARETO_K else "The proposal misses a part of the posterior.",
             "" if k <= MAX_PARETO_K else "Set engine = 'nuts' in [inference].",
             k,
-        ),
+        )
+    ]
+
+
+def _divergences(posterior: "Posterior") -> list[Finding]:
+    """Divergent steps among those that NUTS took."""
+    stats = posterior.sample_stats
+    flags = {name: values for name, values in stats.items() if name.endswith("_diverging")}
+    if not flags:
+        return []
+    taken = [stats.get(name.replace("diverging", "n_steps"), np.ones(v.shape)) > 0 for name, v in flags.items()]
+    count, total = int(sum(v.sum() for v in flags.values())), int(sum(v.sum() for v in taken))
+    return [
         Finding(
-            "enough independent draws (ESS)",
-            Verdict.PASS if effective >= min_ess else Verdict.FAIL,
-            f"{effective:,.0f}",
-            f"at least {min_ess:g}",
-            "" if effective >= min_ess else "Few weights carry everything.",
-            "" if effective >= min_ess else "Ask for more draws in [inference], or set engine = 'nuts'.",
-            effective,
-        ),
+            "no divergent steps",
+            Verdict.PASS if count == 0 else Verdict.FAIL if count > total / 100 else Verdict.REVIEW,
+            f"{count:,} of {total:,}",
+            "0; more than 1 of 100 fails",
+            "" if count == 0 else "The sampler met a region it could not follow; draws there are missing.",
+            "" if count == 0 else "Join small cohorts; in a notebook, engine=kw.Nuts(target_accept=0.99).",
+            float(count),
+        )
     ]
 
 

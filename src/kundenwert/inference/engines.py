@@ -91,6 +91,8 @@ class Nuts:
             if group.sizes["draw"] < wanted:
                 # nutpie answers Ctrl-C with the draws it has; half a posterior must not look like a whole one.
                 raise KeyboardInterrupt
+            if progress is not None:
+                progress(f"fit {part.role}", (index + 1) / len(part.fits))
             for name in names:
                 collected[name].append(group[name].to_numpy())
             divergences.append(tree["sample_stats"]["diverging"].to_numpy())

@@ -56,6 +56,15 @@ class Amounts:
         equal[some] = self.highest[some] - self.lowest[some] <= EQUAL * self.highest[some]
         return equal
 
+    @property
+    def one_price(self) -> bool:
+        """Whether everybody spends the same, in whatever cohort."""
+        some = self.customers > 0
+        if not some.any():
+            return False
+        lowest, highest = float(self.lowest[some].min()), float(self.highest[some].max())
+        return highest - lowest <= EQUAL * highest
+
 
 def refuse_equal_amounts(fits: list[Amounts], pooling: Pooling) -> None:
     """A `DataError` where so many customers spend the same that nothing in reach bounds p and q.
@@ -99,6 +108,8 @@ def _endless(amounts: Amounts, pooling: Pooling) -> np.ndarray:
     beyond_first = np.where(amounts.equal, amounts.customers - 1, 0)
     if pooling is not Pooling.PARTIAL:
         return beyond_first > MOST_ALONE
+    if amounts.one_price and amounts.customers.sum() - 1 > MOST_IN_HIERARCHY:
+        return np.asarray(amounts.customers > 0)
     if np.array_equal(amounts.equal, amounts.several) and beyond_first.sum() > MOST_IN_HIERARCHY:
         return amounts.equal
-    return beyond_first > MOST_IN_HIERARCHY
+    return np.asarray(beyond_first > MOST_IN_HIERARCHY)

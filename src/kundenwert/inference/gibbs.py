@@ -49,8 +49,9 @@ class Gibbs:
     def __post_init__(self) -> None:
         if self.chains is not None and self.chains < 2:
             raise UsageError(f"{self.chains} chain cannot show that chains agree. Take at least 2, better 16.")
-        if self.draws < (self.chains or 2) * 4:
-            raise UsageError(f"{self.draws} draws over {self.chains or 2} chains are too few to judge. Take 1000.")
+        chains = self.chains or FEWEST_CHAINS
+        if self.draws < chains * 4:
+            raise UsageError(f"{self.draws} draws over {chains} chains are too few to judge. Take 1000.")
 
     @property
     def name(self) -> str:
@@ -67,7 +68,8 @@ class Gibbs:
         """One family: parameters as (chain, draw, cohort), `mu_*` and `sd_*` as (chain, draw), and figures by fit.
 
         The figures are `acceptance_cohort` of the cohorts' own moves (the least over cohorts), `acceptance_joint` of
-        the move of all together, and `thin`, sweeps a draw.
+        the move of all together, `thin`, sweeps a draw, the largest `rhat`, and the longest `correlation_time`.
+        Fewer than fifty draws a chain are given out unjudged.
 
         Raises
         ------
@@ -78,8 +80,9 @@ class Gibbs:
             raise UsageError("engine 'gibbs' samples hierarchies. Without pooling = 'partial' take 'auto'.")
         try:
             return self._sampled(part, seed, progress)
-        except np.linalg.LinAlgError as error:  # a cohort or chain so far out that its normal is none
-            raise RefusedError(f"Gibbs sampling of the {part.role} model: {str(error).lower()}") from error
+        except (RefusedError, np.linalg.LinAlgError) as error:  # a cohort or chain so far out that its normal is none
+            reason = error.reason if isinstance(error, RefusedError) else str(error).lower()
+            raise RefusedError(f"Gibbs sampling of the {part.role} model: {reason}") from error
 
     def _sampled(
         self, part: Part, seed: int, progress: Progress | None
@@ -87,11 +90,11 @@ class Gibbs:
         fit = part.fits[0]
         density = fit_density(part, fit)
         rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))
-        sampler = Sampler.prepared(density, part, rng)
+        sampler = Sampler.prepared(density, rng)
         chains = self.chains or min(CHAINS, max(FEWEST_CHAINS, self.draws // DRAWS_A_CHAIN))
         state = sampler.start(chains)
         if not np.isfinite(state.log_likelihood).all():
-            raise RefusedError(f"Gibbs sampling of the {part.role} model: no finite density near the modes")
+            raise RefusedError("no finite density near the modes")
         state, sampler, step, thin = _warmed_up(state, sampler)
         wanted = math.ceil(self.draws / chains)
         while True:
@@ -99,17 +102,15 @@ class Gibbs:
             time = correlation_time(run.hyper)
             accepted = float(run.figures["acceptance_cohort"][0])
             if accepted < LEAST_ACCEPTED:
-                raise RefusedError(
-                    f"Gibbs sampling of the {part.role} model: a cohort accepts {accepted:.3f} of its moves, less than "
-                    f"{LEAST_ACCEPTED:g}"
-                )
+                raise RefusedError(f"a cohort accepts {accepted:.3f} of its moves, less than {LEAST_ACCEPTED:g}")
             rhat, limit = split_rhat(run.everything), rhat_limit(*run.everything.shape)
             if wanted < TOO_FEW_TO_JUDGE or (time <= LONGEST_TIME and rhat <= limit):
-                return _named(part, density, run.kept), run.figures
+                figures = {"rhat": np.array([rhat]), "correlation_time": np.array([time])}
+                return _named(part, density, run.kept), run.figures | figures
             if thin == LONGEST_THIN:
                 raise RefusedError(
-                    f"Gibbs sampling of the {part.role} model: draws {thin} sweeps apart still hang together over "
-                    f"{time:.1f} draws (limit {LONGEST_TIME:g}), R-hat {rhat:.3f} (limit {limit:.3f})"
+                    f"draws {thin} sweeps apart still hang together over {time:.1f} draws (limit {LONGEST_TIME:g}), "
+                    f"R-hat {rhat:.3f} (limit {limit:.3f})"
                 )
             # Draws still hang together: what they have taught is kept, they themselves are not.
             thin = min(LONGEST_THIN, math.ceil(thin * max(time / 2.0, 1.5)))

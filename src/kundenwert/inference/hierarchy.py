@@ -18,7 +18,6 @@ from typing import Self
 import numpy as np
 
 from kundenwert.families.arithmetic import FloatArray
-from kundenwert.inference.compression import Part
 from kundenwert.inference.density import Density, Pooled, distinct_modes, modes, positive
 from kundenwert.inference.priors import BETWEEN_COHORTS
 from kundenwert.inference.protocol import RefusedError
@@ -28,9 +27,10 @@ FREEDOM = 8.0
 SCALING_ROUNDS = 8
 LOCAL_SHARE = 0.25
 LOCAL = 2.0  # length of a local move in standard deviations, times the root of their number
+SPREAD = 2.0  # of starts, in posterior standard deviations: chains that agree have then all found their way
 INFLATED = 1.2  # standard deviations of the normal that hyperparameters are drawn towards, over those that were seen
-LOWEST, HIGHEST = (BETWEEN_COHORTS.mean + sign * 8.0 * BETWEEN_COHORTS.sd for sign in (-1, 1))
-"""Of log sd: the prior is cut eight standard deviations out, so that a slice has ends."""
+LEAST_LOG_SD, MOST_LOG_SD = (BETWEEN_COHORTS.mean + sign * 8.0 * BETWEEN_COHORTS.sd for sign in (-1, 1))
+"""The prior is cut eight standard deviations out, so that a slice has ends."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Sampler:
     rng: np.random.Generator
 
     @classmethod
-    def prepared(cls, density: Density, part: Part, rng: np.random.Generator) -> Self:
+    def prepared(cls, density: Density, rng: np.random.Generator) -> Self:
         """Normals around the modes of all cohorts, under hyperparameters that fit them.
 
         Raises
@@ -86,11 +86,11 @@ class Sampler:
         )
         starts = distinct_modes(together).u
         if len(starts) > 1:
-            raise RefusedError(f"Gibbs sampling of the {part.role} model: all cohorts as one have two modes")
+            raise RefusedError("all cohorts as one have two modes")
         found = _fitted(density, np.repeat(starts, len(density.mean), axis=0))
         u, mu, log_sd = found.u, found.mu, found.log_sd
         if not (np.isfinite(u).all() and np.isfinite(found.spread).all()):
-            raise RefusedError(f"Gibbs sampling of the {part.role} model: a cohort has no finite mode")
+            raise RefusedError("a cohort has no finite mode")
         cohorts, size = u.shape
         hyper = np.tile(np.exp(-2.0 * log_sd), (cohorts, 1))
         _, slope, hessian = replace(density, mean=np.tile(mu, (cohorts, 1)), precision=hyper).derivatives(u)
@@ -114,8 +114,9 @@ class Sampler:
     def start(self, chains: int) -> State:
         """Overdispersed hyperparameters, and cohorts drawn from what is proposed for them there."""
         size = len(self.linear.T)
-        mu, log_sd = self.centre.reshape(2, size, 1) + 0.3 * self.rng.standard_normal((2, size, chains))
-        log_sd = np.clip(log_sd, LOWEST, HIGHEST)
+        away = SPREAD * self.factor @ self.rng.standard_normal((2 * size, chains))
+        mu, log_sd = (self.centre[:, None] + away).reshape(2, size, chains)
+        log_sd = np.clip(log_sd, LEAST_LOG_SD, MOST_LOG_SD)
         centre, factor = self._conditional(mu, log_sd)
         u = centre + by_cohort(solved_upper(factor, self.rng.standard_normal((size, len(self.linear), chains))))
         return State(u, mu, log_sd, self.density.log_likelihood(u))
@@ -182,7 +183,7 @@ class Sampler:
     def _sliced(self, log_density: Callable[[FloatArray], FloatArray], here: FloatArray) -> FloatArray:
         """One slice-sampling step of every element, the bracket being all that the prior of log sd thinks possible."""
         level = log_density(here) + np.log(self.rng.random(here.shape))
-        low, high = np.full(here.shape, LOWEST), np.full(here.shape, HIGHEST)
+        low, high = np.full(here.shape, LEAST_LOG_SD), np.full(here.shape, MOST_LOG_SD)
         new, todo = here, np.ones(here.shape, dtype=bool)
         while todo.any():
             new = np.where(todo, low + (high - low) * self.rng.random(here.shape), new)
@@ -225,7 +226,7 @@ class Sampler:
         prior = precision * (state.mu - mean) ** 2
         prior += ((state.log_sd - BETWEEN_COHORTS.mean) / BETWEEN_COHORTS.sd) ** 2
         own = -0.5 * prior - len(state.u) * state.log_sd
-        own = np.where((state.log_sd >= LOWEST) & (state.log_sd <= HIGHEST), own, -np.inf)
+        own = np.where((state.log_sd >= LEAST_LOG_SD) & (state.log_sd <= MOST_LOG_SD), own, -np.inf)
         return np.asarray(cohorts.sum(axis=0) + own.sum(axis=0))
 
 

@@ -60,7 +60,7 @@ class Importance:
     ----------
     draws : equal-weight draws that come out.
     max_pareto_k : beyond it the weights cannot be trusted (Vehtari et al. 2024).
-    surrogate : whether a quartic may stand in for the log density where it provably fits and evaluations are dear.
+    surrogate : whether a quartic may stand in for the log density where it fits and evaluations are dear.
     """
 
     draws: int = 4000
@@ -99,8 +99,12 @@ class Importance:
         for index, fit in enumerate(part.fits):
             density = fit_density(part, fit)
             rng = np.random.Generator(np.random.Philox(stream_seed(seed, part.role, fit.label)))
-            sampled = sample_density(density, self.draws, rng, allow_surrogate=self.surrogate)
-            self._judge(part, fit, sampled)
+            try:
+                sampled = self._judged(density, rng)
+            except (RefusedError, np.linalg.LinAlgError) as error:
+                reason = error.reason if isinstance(error, RefusedError) else str(error).lower()
+                where = f"importance sampling of the {part.role} model, cohort {fit.label}"
+                raise RefusedError(f"{where}: {reason}") from error
             found.append(sampled)
             for name, values in zip(part.family.parameters, density.theta(sampled.u[None])[0], strict=True):
                 draws[name].append(values)
@@ -112,18 +116,25 @@ class Importance:
         }
         return {name: np.stack(values, axis=-1)[None] for name, values in draws.items()}, figures
 
-    def _judge(self, part: Part, fit: Fit, sampled: Sampled) -> None:
-        where = f"importance sampling of the {part.role} model, cohort {fit.label}"
+    def _judged(self, density: Density, rng: np.random.Generator) -> Sampled:
+        sampled = sample_density(density, self.draws, rng, allow_surrogate=self.surrogate)
+        if sampled.residual > 0.0 and self._mistake(sampled):  # a quartic can run off beyond where it was tested
+            spent = sampled.evaluations
+            sampled = sample_density(density, self.draws, rng, allow_surrogate=False)
+            sampled = replace(sampled, evaluations=sampled.evaluations + spent)
+        if mistake := self._mistake(sampled):
+            raise RefusedError(mistake)
+        return sampled
+
+    def _mistake(self, sampled: Sampled) -> str:
         if not sampled.pareto_k <= self.max_pareto_k:
-            raise RefusedError(
-                f"{where}: the largest weights have a tail of Pareto k = {sampled.pareto_k:.2f}, more than "
-                f"{self.max_pareto_k:g}"
+            return (
+                f"the largest weights have a tail of Pareto k = {sampled.pareto_k:.2f}, more than {self.max_pareto_k:g}"
             )
         if not sampled.effective >= self.draws / 2:
-            raise RefusedError(
-                f"{where}: {sampled.evaluations:,} points are worth {sampled.effective:,.0f} draws, {self.draws:,} "
-                "were asked for"
-            )
+            points = f"{sampled.evaluations:,} points are worth {sampled.effective:,.0f} draws"
+            return f"{points}, {self.draws:,} were asked for"
+        return ""
 
 
 def fit_density(part: Part, fit: Fit) -> Density:
@@ -191,9 +202,6 @@ def sample_density(density: Density, draws: int, rng: np.random.Generator, *, al
         missing = max(SPARE * draws - effective, 0.0 if rounds == 1 else 0.2 * draws) / plan.efficiency
         count = round(missing if rounds + 1 >= plan.rounds else missing / 3) + 100
         wide_share = plan.wide_later if k <= GOOD_K else plan.wide_first
-    if stand_in is not None and k > MAX_PARETO_K:  # a quartic that runs off between three and five standard deviations
-        truly = sample_density(density, draws, rng, allow_surrogate=False)
-        return replace(truly, evaluations=truly.evaluations + stand_in.evaluations)
     u = drawn.u
     return Sampled(
         u=u[:, resampled(u, weights, draws, rng)],
@@ -209,6 +217,8 @@ def adapted(
 ) -> tuple[list[Proposal], FloatArray]:
     """One step of expectation and maximization of a mixture towards weighted points (Cappe et al. 2008).
 
+    Scales become covariances, as if the parts were normal.
+
     Parameters
     ----------
     u, weights : points (coordinate, point) and their weights, which sum to 1.
@@ -217,13 +227,13 @@ def adapted(
     log_parts = np.log(shares)[:, None] + log_density
     parts = np.exp(log_parts - log_parts.max(axis=0))
     parts *= weights / parts.sum(axis=0)
-    total = np.maximum(parts.sum(axis=1), 1e-3)
     new = []
-    for part, mass, before in zip(parts, total, proposals, strict=True):
-        if not part.sum() > 0.0:
+    for part, before in zip(parts, proposals, strict=True):
+        mass = part.sum()
+        if not mass > 0.0:
             new.append(before)
             continue
-        centre = (u @ part) / part.sum()
+        centre = (u @ part) / mass
         away = u - centre[:, None]
         try:
             factor = np.linalg.cholesky((part * away) @ away.T / mass)
@@ -231,6 +241,7 @@ def adapted(
             new.append(before)
             continue
         new.append(Proposal(centre, factor, before.freedom))
+    total = np.maximum(parts.sum(axis=1), 1e-3)
     return new, total / total.sum()
 
 

@@ -13,11 +13,9 @@ from kundenwert.families.arithmetic import FloatArray
 from kundenwert.families.protocol import Compiles
 from kundenwert.inference.compression import Fit, Part
 from kundenwert.inference.density import distinct_modes
-from kundenwert.inference.hierarchy import Sampler
+from kundenwert.inference.hierarchy import SPREAD, Sampler
 from kundenwert.inference.importance import fit_density
 from kundenwert.inference.protocol import RefusedError
-
-SPREAD = 2.0  # of the starts, in posterior standard deviations: chains that agree have then all found their way
 
 Start = Callable[[int], FloatArray]
 """A seed's start: the free variables of `graph.part_model` in their order, unconstrained, one after the other."""
@@ -26,18 +24,19 @@ Start = Callable[[int], FloatArray]
 def spread_starts(part: Part, fit: Fit) -> Start | None:
     """Starts for one fit, another one for every seed; None where only the sampler's own are to be had.
 
-    Those are the families without compiled code, and fits whose mode Newton's method does not find.
+    Those are the families without compiled code, fits whose mode Newton's method does not find, and hierarchies whose
+    cohorts have two modes as one.
     """
     if not isinstance(part.family, Compiles):
         return None
     try:
         return _of_hierarchy(part, fit) if part.hierarchical else _of_one(part, fit)
-    except RefusedError:
+    except (RefusedError, np.linalg.LinAlgError):
         return None
 
 
 def _of_hierarchy(part: Part, fit: Fit) -> Start:
-    sampler = Sampler.prepared(fit_density(part, fit), part, np.random.default_rng(0))
+    sampler = Sampler.prepared(fit_density(part, fit), np.random.default_rng(0))
 
     def start(seed: int) -> FloatArray:
         state = replace(sampler, rng=np.random.Generator(np.random.Philox(seed))).start(1)

@@ -1,5 +1,6 @@
 """What the kernels share: where cohorts begin in a table, how many points go together, and threads."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -105,3 +106,7 @@ def _threads_for(evaluations: int) -> int:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count())
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool, and none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -113,7 +113,9 @@ def _row(judged: Judged, k: int) -> list[str]:
 
 
 def _weights(posterior: "Posterior") -> Judged | None:
-    """The tail of the weights and what they are worth, the worse of both families; None without weights."""
+    """The tail of the weights and what they are worth, the worse of both families; None where there are chains."""
+    if _n_chains(posterior) > 1:
+        return None
     tails = [v for name, v in posterior.sample_stats.items() if name.endswith("_pareto_k")]
     worth = [v for name, v in posterior.sample_stats.items() if name.endswith("_effective")]
     if not tails:
