@@ -97,12 +97,13 @@ def test_pooling_shows_times_and_agreement():
     size |= {"families": dict.fromkeys(pooling.FAMILIES, family)}
     held = [agreement_row(0, "log_r", difference=d, family=name) for name in pooling.FAMILIES for d in (0.01, -0.04)]
     with_reference = {**size, "nuts": run, "divergences": {"bgnbd": 2, "gamma_gamma": 0}, "compared": held}
-    about = {"date": "2026-01-02", "code": "commit abc", "machine": "2 cores", "reference": "4 x 2,000 draws"}
+    with_reference |= {"reference": "4 x 2,000", "reference_rhat": 1.0041}
+    about = {"date": "2026-01-02", "code": "commit abc", "machine": "2 cores"}
     times, agreed = pooling.report({**about, "sizes": [size, with_reference]}).split("\n\n")[1:]
     alone, both = times.splitlines()[2:]
     name = "| 24 cohorts of 50, 3 of them silent"
-    assert alone == f"{name} | 2.00 | 3.00 | 0.400 | 900 of 4,000 | 1.004 | 0.61 | - | - |"
-    assert both.endswith("| 0.61 | 2.00 | 3.00 |")
+    assert alone == f"{name} | 2.00 | 3.00 | 0.400 | 900 of 4,000 | 1.004 | 0.61 | - | - | - | - |"
+    assert both.endswith("| 0.61 | 4 x 2,000 | 2.00 | 3.00 | 1.004 |")
     first, _ = agreed.splitlines()[2:]
     assert first == f"{name}: bgnbd | 0.040 | 0.0250 | 0.0080 | 4.0 of 2 | 1.000 to 1.000 | 1.0000 | 0.0100 | 2 |"
     assert "divergences" not in pooling.report({**about, "sizes": [size]})

@@ -104,7 +104,8 @@ def build_model(
 
     Raises
     ------
-    UsageError : `pooling = "none"` with more than one cohort.
+    UsageError : `pooling = "none"` with more than one cohort, or what `fit` calls a mistake.
+    DataError : as for `fit`.
 
     Examples
     --------
