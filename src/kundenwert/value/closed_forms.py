@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.errors import UsageError
@@ -13,6 +14,7 @@ from kundenwert.threads import ordered_map, thread_count
 from kundenwert.units import Horizon
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import (
+    Histories,
     Population,
     cohort_blocks,
     histories,
@@ -42,6 +44,7 @@ class Past(NamedTuple):
 
 
 type Formula = Callable[[Population, Theta, Past], FloatArray]
+type Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,32 +93,55 @@ def of_customers(
     options: Options,
     reads: tuple[str, ...] = PURCHASES,
 ) -> Quantity:
-    """Evaluates a formula once for every distinct history of a cohort and hands the result to all who share it."""
+    """A formula's mean and interval over parameter draws for every customer, its draws on request."""
     people, customers = population(posterior, options.draws, posterior.seed), histories(posterior, summary)
-    # What the formula does not read is left out of the comparison: spend is as good as unique to a customer.
+
+    def reduce(theta: Theta, past: Past) -> Columns:
+        found = np.broadcast_to(formula(people, theta, past), (len(past.x), people.draws))
+        kept = {"draws": found} if options.return_draws else {}
+        return mean_and_interval(found, options.interval) | kept
+
+    columns = by_history(people, customers, reads, reduce, options.threads)
+    kept = columns.pop("draws", None)
+    table = pd.DataFrame({"customer_id": summary.table["customer_id"].array, **columns})
+    return Quantity(name, table, horizon, options.interval, kept)
+
+
+def by_history(
+    people: Population,
+    customers: Histories,
+    reads: tuple[str, ...],
+    reduce: Callable[[Theta, Past], Columns],
+    threads: int | None,
+) -> Columns:
+    """Reduces each distinct history of a cohort once and hands the result to all who share it.
+
+    Parameters
+    ----------
+    reads : the columns that `reduce` looks at; histories that differ in others alone are one.
+    reduce : parameters of a cohort and some of its histories -> name -> (row, ...); called from several threads.
+
+    Returns
+    -------
+    name -> (customer, ...), in the order of the customers
+    """
+    # What is not read is left out of the comparison: spend is as good as unique to a customer.
     read = np.stack([customers.cohort, *(getattr(customers, name) for name in reads)])
     _, first, inverse = np.unique(read, axis=1, return_index=True, return_inverse=True)
     cohort = customers.cohort[first]
     past = Past(*(getattr(customers, name)[first, None] for name in Past._fields))
 
-    def work(rows: IntArray) -> tuple[dict[str, FloatArray], FloatArray | None]:
-        theta = people.of_cohort(int(cohort[rows[0]]))
-        found = formula(people, theta, Past(*(column[rows] for column in past)))
-        found = np.broadcast_to(found, (len(rows), people.draws))
-        return mean_and_interval(found, options.interval), found if options.return_draws else None
+    def work(rows: IntArray) -> Columns:
+        return reduce(people.of_cohort(int(cohort[rows[0]])), Past(*(column[rows] for column in past)))
 
-    reduced = {column: np.empty(len(first)) for column in ("mean", "low", "high")}
-    kept = np.empty((len(first), people.draws)) if options.return_draws else None
+    if not len(first):
+        return reduce(people.of_cohort(0), past)
+    reduced: Columns = {}
     pieces = [rows for _, rows in cohort_blocks(cohort, ROWS)]
-    for rows, (part, drawn) in ordered_map(work, pieces, thread_count(options.threads)):
-        for column, values in part.items():
-            reduced[column][rows] = values
-        if kept is not None:
-            kept[rows] = drawn
-    table = pd.DataFrame({"customer_id": summary.table["customer_id"].array})
-    for column, values in reduced.items():
-        table[column] = values[inverse]
-    return Quantity(name, table, horizon, options.interval, None if kept is None else kept[inverse])
+    for rows, part in ordered_map(work, pieces, thread_count(threads)):
+        for name, values in part.items():
+            reduced.setdefault(name, np.empty((len(first), *values.shape[1:]), dtype=values.dtype))[rows] = values
+    return {name: values[inverse] for name, values in reduced.items()}
 
 
 def mean_and_interval(draws: FloatArray, interval: float) -> dict[str, FloatArray]:
