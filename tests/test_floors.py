@@ -19,6 +19,8 @@ FLOORS = [
         "streams",
         "threads",
         "spec",
+        "spec_actions",
+        "spec_money",
         "spec_tables",
         "spec_values",
         "spec_wording",

@@ -154,7 +154,7 @@ frontier = 0.95
         ({"value": {"acquisition_cost": -1.0}}, "value.acquisition_cost: a cost must not be negative"),
         ({"value": {"discount_rate": 10}}, "value.discount_rate: a discount rate of 10"),
         ({"value": {"discount_rate": float("nan")}}, "value.discount_rate: nan is not a finite number."),
-        ({"value": {"cost_per_order": "1"}}, "value.cost_per_order: '1' is not a number."),
+        ({"value": {"cost_per_order": "1"}}, "value.cost_per_order: '1' is neither a number nor 'column:NAME'."),
         ({"value": 3}, "value: 3 is not a table. Write [value] and its keys below."),
         (
             {"inference": {"draws": 0}},

@@ -73,6 +73,13 @@ class Flag(StrEnum):
     BZ_UNCONFIRMED = "bz_unconfirmed"  # below zero is likely, its preconditions do not hold
     NO_MEAN_SPEND = "no_mean_spend"  # the mean of spend does not exist on some draw
     EARLY_REFUND = "early_refund"  # a refund before the first purchase was ignored
+    OBJECTED = "objected"  # objected to profiling: counted in every total, named in no list, no action
+    COMPLAINT_OPEN = "complaint_open"  # a complaint is open: nothing is sold to the customer, below zero is not said
+    PAID_BACK = "paid_back"  # has brought in what acquiring the customer cost
+    HELD = "held"  # another label has less risk, but by too little, or the present one is too young
+    BEYOND_WALLET = "beyond_wallet"  # the levers promise more than the customer spends in the whole category
+    WALLET_IMPUTED = "wallet_imputed"  # no wallet is known: it was drawn from those of like customers
+    STOP_MARKETING = "stop_marketing"  # below zero: stop active investment, the most that is said without a person
 
 
 class PotentialBasis(StrEnum):
@@ -81,6 +88,73 @@ class PotentialBasis(StrEnum):
     PEERS = "peers"
     WALLET = "wallet"
     LEVERS = "levers"
+
+
+class EventAhead(StrEnum):
+    """Whether cost events of the past are expected to go on."""
+
+    PER_ORDER = "per_order"  # each order to come costs what the customer's orders cost so far, shrunk to the cohort's
+    IGNORED = "ignored"
+
+
+class Allocation(StrEnum):
+    """By what a cost event of nobody in particular is shared among customers."""
+
+    PER_ORDER = "per_order"
+    PER_EVENT = "per_event"
+    PER_AMOUNT = "per_amount"
+
+
+class Returns(StrEnum):
+    """Where refunds are counted; in one place, never in both."""
+
+    NETTED = "netted"  # taken off the amounts before the spend model sees them
+    MODELLED = "modelled"  # the spend model sees what was paid first, and a return share comes off its forecast
+
+
+class Discounting(StrEnum):
+    """When a payment to come is discounted."""
+
+    CONTINUOUS = "continuous"  # at its own moment
+    DISCRETE = "discrete"  # at the end of the period it falls into
+
+
+class LeverOn(StrEnum):
+    """What about a customer a lever changes."""
+
+    REACTIVATION = "reactivation"
+    RETENTION = "retention"
+    FREQUENCY = "frequency"
+    SPEND = "spend"
+    COST_TO_SERVE = "cost_to_serve"
+    VIP = "vip"
+
+
+class FrequencyLever(StrEnum):
+    """What stays as it is while a lever raises the rate of orders (docs/statistics.md, Potential value)."""
+
+    FIXED_HAZARD = "fixed_hazard"  # the lifetime: more orders in the same time
+    FIXED_P = "fixed_p"  # the dropout probability of an order: the same number of orders in less time
+
+
+class Customize(StrEnum):
+    """How an action treats customers differently (Gilmore and Pine 1997)."""
+
+    COLLABORATIVE = "collaborative"
+    TRANSPARENT = "transparent"
+    ADAPTIVE = "adaptive"
+    COSMETIC = "cosmetic"
+
+
+class Journey(StrEnum):
+    """The phase of a customer's journey that a lever is meant for."""
+
+    AWARENESS = "awareness"
+    CONSIDERATION = "consideration"
+    PURCHASE = "purchase"
+    RETENTION = "retention"
+    ADVOCACY = "advocacy"
+    REACTIVATION = "reactivation"
 
 
 CUSTOMER_COLUMNS: tuple[str, ...] = (
@@ -107,6 +181,15 @@ CUSTOMER_COLUMNS: tuple[str, ...] = (
     "action",
     "expected_gain",
     "flags",
+)
+
+# After the contract's columns, in this order, each only where what it rests on is known.
+EXTRA_COLUMNS: tuple[str, ...] = (
+    "payback_probability",
+    "payback_time",
+    "label_since",
+    "held_out",
+    "propensity",
 )
 
 SUMMARY_COLUMNS: tuple[str, ...] = (

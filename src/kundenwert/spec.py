@@ -6,36 +6,62 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import PrivateAttr, ValidationError, field_validator
+from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator
 
 from kundenwert.errors import SpecError
 from kundenwert.names import EngineName, Pooling
-from kundenwert.spec_tables import (
+from kundenwert.spec_actions import (
+    BY_LEVERS,
     BudgetSpec,
+    LeverSpec,
+    SegmentSpec,
+    action_contradictions,
+)
+from kundenwert.spec_money import CustomerSpec, EventSpec, PotentialSpec, ValueSpec, money_contradictions
+from kundenwert.spec_tables import (
     ChurnSpec,
     CohortSpec,
     DataSpec,
     GateSpec,
     InferenceSpec,
-    LeverSpec,
-    PotentialSpec,
     PurchaseSpec,
     ReportSpec,
-    SegmentSpec,
     SpendSpec,
     Table,
-    ValueSpec,
 )
-from kundenwert.spec_values import column_name
+from kundenwert.spec_values import column_name, read_list, table_in
 from kundenwert.spec_wording import given_keys, read_toml, sentences
 
 SMALL_COHORT_WITHOUT_POOLING = 200
 
 # Accepted, checked, and listed in the manifest: a spec written for a later version runs today and says what it lost.
-COSTS = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file", "acquisition_cost")
-NOT_USED_YET = ("levers", "budget", "segments.switching_cost", "gate.holdout")
+NOT_USED_YET = (
+    "customers",
+    "events",
+    "value.discounting",
+    "value.deactivate_after",
+    "value.returns",
+    "value.return_cost",
+    "potential.attainable",
+    "potential.experiments",
+    "potential.growth_cap",
+    "potential.wallet",
+    "potential.wallet_error",
+    "potential.share",
+    "potential.wallet_covariates",
+    "potential.frequency_lever",
+    "levers",
+    "segments.switching_cost",
+    "segments.packages",
+    "segments.dwell",
+    "segments.look_ahead",
+    "segments.resolvable",
+    "budget",
+    "gate.holdout",
+)
+COLUMNS_NOT_USED_YET = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file")
 
 
 class ModelSpec(Table):
@@ -48,6 +74,8 @@ class ModelSpec(Table):
 
     name: str
     data: DataSpec
+    customers: CustomerSpec | None = None
+    events: EventSpec | None = None
     cohorts: CohortSpec = CohortSpec()
     purchase: PurchaseSpec = PurchaseSpec()
     spend: SpendSpec = SpendSpec()
@@ -55,7 +83,7 @@ class ModelSpec(Table):
     value: ValueSpec = ValueSpec()
     churn: ChurnSpec = ChurnSpec()
     potential: PotentialSpec = PotentialSpec()
-    levers: tuple[LeverSpec, ...] = ()
+    levers: Annotated[tuple[LeverSpec, ...], BeforeValidator(read_list)] = ()
     segments: SegmentSpec = SegmentSpec()
     budget: BudgetSpec = BudgetSpec()
     report: ReportSpec = ReportSpec()
@@ -74,11 +102,6 @@ class ModelSpec(Table):
             )
         return name
 
-    @field_validator("levers", mode="before")
-    @classmethod
-    def _a_list(cls, levers: object) -> object:
-        return tuple(levers) if isinstance(levers, list) else levers
-
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], where: str = "spec", base_dir: Path | None = None) -> Self:
         """A spec from plain tables, as TOML or a run's manifest holds them.
@@ -93,7 +116,7 @@ class ModelSpec(Table):
         ------
         SpecError : with every mistake, each with the nearest known key.
         """
-        mistakes = _contradictions(mapping)
+        mistakes = [*_contradictions(mapping), *money_contradictions(mapping), *action_contradictions(mapping)]
         try:
             spec = cls.model_validate(dict(mapping))
         except ValidationError as error:
@@ -118,6 +141,9 @@ class ModelSpec(Table):
     def not_used(self) -> tuple[str, ...]:
         """Dotted keys that are stated, known, and without effect in this version."""
         found = [key for key in NOT_USED_YET if any(g == key or g.startswith(f"{key}.") for g in self._given)]
+        found += [f"value.{key}" for key in COLUMNS_NOT_USED_YET if column_name(getattr(self.value, key))]
+        if self.segments.losses == BY_LEVERS:
+            found.append("segments.losses")
         if self.potential.basis in ("wallet", "levers"):
             found.append("potential.basis")
         if self.potential.peers != ("cohort",):
@@ -172,9 +198,8 @@ class ModelSpec(Table):
 
 
 def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
-    """Keys that contradict each other, read from the raw tables: no other mistake may hide them."""
-    names = ("value", "inference", "cohorts")
-    tables = {name: table if isinstance(table := mapping.get(name), Mapping) else {} for name in names}
+    """What the tables about models may not say together, as they were written: no other mistake may hide it."""
+    tables = {name: table_in(mapping, name) for name in ("value", "inference", "cohorts")}
     found = []
     wanted = tables["value"].get("draws")
     computed = tables["inference"].get("draws", InferenceSpec.model_fields["draws"].default)
@@ -195,21 +220,7 @@ def _contradictions(mapping: Mapping[str, Any]) -> list[str]:
             f"inference.engine: 'gibbs' samples what cohorts have in common, and cohorts.pooling = '{pooling}' leaves "
             "nothing of it. Write 'auto' or 'importance', or cohorts.pooling = 'partial'."
         )
-    if "margin" not in tables["value"]:
-        found += [
-            f"value.{key}: a cost is taken from contribution, and without a margin there is only revenue. State "
-            "value.margin too; margin = 1.0 says that amounts are contribution already."
-            for key in COSTS
-            if _is_cost(tables["value"].get(key))
-        ]
     return found
-
-
-def _is_cost(entry: object) -> bool:
-    """Whether an entry states a cost; what is no cost at all is another mistake, and told as that."""
-    if isinstance(entry, str):
-        return column_name(entry) is not None
-    return isinstance(entry, int | float) and entry > 0
 
 
 def load_spec(path: str | Path) -> ModelSpec:

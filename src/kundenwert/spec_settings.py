@@ -2,17 +2,30 @@
 
 from typing import Any
 
-from kundenwert.spec import ModelSpec
+from kundenwert.spec import NOT_USED_YET, ModelSpec
 
-JUDGEMENTS = frozenset({"potential.frontier", "segments.losses"})
+JUDGEMENTS = frozenset(
+    {
+        "potential.frontier",
+        "potential.attainable",
+        "potential.growth_cap",
+        "segments.losses",
+        "segments.switching_cost",
+        "segments.resolvable",
+    }
+)
 SHOWN = (
     "value.horizon",
     "value.discount_rate",
+    "value.discounting",
     "value.margin",
     "value.cost_per_order",
     "value.cost_per_year_active",
     "value.cost_per_year_on_file",
+    "value.deactivate_after",
     "value.acquisition_cost",
+    "value.returns",
+    "value.return_cost",
     "value.interval",
     "churn.horizon",
     "cohorts.by",
@@ -21,14 +34,30 @@ SHOWN = (
     "spend.family",
     "inference.engine",
     "potential.frontier",
+    "potential.attainable",
+    "potential.growth_cap",
+    "potential.wallet",
+    "potential.share",
+    "potential.frequency_lever",
     "segments.losses",
+    "segments.switching_cost",
+    "segments.dwell",
+    "segments.look_ahead",
+    "segments.resolvable",
+    "budget.amount",
+    "budget.holdout",
 )
 
 
 def settings_shown(spec: ModelSpec) -> dict[str, dict[str, Any]]:
-    """Dotted key -> {"value", "origin"}; what the spec does not state is a default, or a judgement of ours."""
+    """Dotted key -> {"value", "origin"}; what the spec does not state is a default, or a judgement of ours.
+
+    What this version does not use is left out: nothing on the page rests on it.
+    """
     shown = {}
     for key in SHOWN:
+        if key in NOT_USED_YET or key.partition(".")[0] in NOT_USED_YET:
+            continue
         table, name = key.split(".")
         value = getattr(getattr(spec, table), name)
         given = key in spec.given_keys

@@ -1,11 +1,25 @@
-"""The tables of a spec, one class each: their keys, types, defaults and limits."""
+"""The tables of a spec about data and models, one class each: their keys, types, defaults and limits.
+
+Those about money are in `spec_money`, those about what to do with a customer in `spec_actions`.
+"""
 
 import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from kundenwert.names import STATES, EngineName, FamilyName, Pooling
+from kundenwert.names import EngineName, FamilyName, Pooling
 from kundenwert.spec_values import (
     horizon_text,
     prior_mistake,
@@ -14,28 +28,39 @@ from kundenwert.spec_values import (
     read_currency,
     read_date,
     read_horizon,
-    read_number_or_column,
+    read_list,
     read_timezone,
 )
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import Horizon, TimeUnit
 
 PURCHASE_FAMILY_NAMES = (FamilyName.BGNBD, FamilyName.MBGNBD)
-MAX_FRONTIER = 0.9
 MIN_DRAWS = 16  # four chains, four draws each: below that nothing can be said about convergence
 
 HorizonText = Annotated[Horizon, BeforeValidator(read_horizon), PlainSerializer(horizon_text, return_type=str)]
 Day = Annotated[datetime.date, BeforeValidator(read_date)]
-NumberOrColumn = Annotated[float | str, BeforeValidator(read_number_or_column)]
 NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(read_list)]
 
 
 class Table(BaseModel):
-    """What all tables share: frozen, no unknown key, no silent conversion, no infinite number."""
+    """What all tables share: frozen, no unknown key, no silent conversion, no infinite number.
 
+    A key in `ADDED` is written out only where it leaves its default: a spec that does not use it keeps the canonical
+    text, the hash and so the run folder that it had before the key was known. Its default may therefore never change.
+    """
+
+    ADDED: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        silent = {key for key in self.ADDED if getattr(self, key) == fields[key].default}
+        return {key: entry for key, entry in write(self).items() if key not in silent}
 
 
 class DataSpec(Table):
@@ -64,7 +89,7 @@ class NormalPriorSpec(Table):
 
     dist: Literal["normal"] = "normal"
     mean: float
-    sd: Annotated[float, Field(gt=0)]
+    sd: Positive
 
     @model_validator(mode="after")
     def _in_reach(self) -> Self:
@@ -121,114 +146,35 @@ class InferenceSpec(Table):
         return draws
 
 
-class ValueSpec(Table):
-    """`[value]`: from purchases to money. Rates and costs are per year, as people write them."""
-
-    horizon: HorizonText = Horizon(3.0, "year")
-    discount_rate: NotNegative = 0.10
-    margin: NumberOrColumn | None = None
-    cost_per_order: NotNegative = 0.0
-    cost_per_year_active: NotNegative = 0.0
-    cost_per_year_on_file: NotNegative = 0.0
-    acquisition_cost: NumberOrColumn | None = None
-    interval: Share = 0.90
-    draws: Annotated[int, Field(ge=1)] = 1000
-
-    @field_validator("discount_rate")
-    @classmethod
-    def _a_rate(cls, rate: float) -> float:
-        if rate >= 1:
-            raise ValueError(f"a discount rate of {rate:g} is {rate:.0%} a year. It is a share: 0.10 for 10 %.")
-        return rate
-
-    @field_validator("margin")
-    @classmethod
-    def _a_share(cls, margin: float | str | None) -> float | str | None:
-        if isinstance(margin, float) and not 0 < margin <= 1:
-            raise ValueError(f"a margin of {margin:g} is not a share of revenue in (0, 1]. Write 0.30 for 30 %.")
-        return margin
-
-    @field_validator("acquisition_cost")
-    @classmethod
-    def _a_cost(cls, cost: float | str | None) -> float | str | None:
-        if isinstance(cost, float) and cost < 0:
-            raise ValueError(f"a cost must not be negative, not {cost:g}.")
-        return cost
-
-
 class ChurnSpec(Table):
     """`[churn]`: one horizon for everybody."""
 
     horizon: HorizonText = Horizon(26.0, "week")
 
 
-class PotentialSpec(Table):
-    """`[potential]`: what a customer's potential value rests on."""
+class ExperimentSpec(Table):
+    """What a randomised trial found: a count of those who did it, or an estimate with its standard error."""
 
-    basis: Literal["auto", "peers", "wallet", "levers"] = "auto"
-    peers: tuple[Text, ...] = ("cohort",)
-    frontier: Annotated[float, Field(gt=0)] = 0.80
+    n: Annotated[int, Field(ge=1)]
+    successes: Annotated[int, Field(ge=0)] | None = None
+    mean: float | None = None
+    se: Positive | None = Field(default=None, validate_default=True)
 
-    @field_validator("peers", mode="before")
+    @field_validator("successes")
     @classmethod
-    def _a_list(cls, peers: object) -> object:
-        return tuple(peers) if isinstance(peers, list) else peers
+    def _at_most_all(cls, successes: int | None, info: ValidationInfo) -> int | None:
+        if successes is not None and successes > info.data.get("n", successes):
+            raise ValueError(f"{successes} of {info.data['n']} is more than all of them.")
+        return successes
 
-    @field_validator("frontier")
+    @field_validator("se")
     @classmethod
-    def _not_the_best_customer(cls, frontier: float) -> float:
-        if frontier > MAX_FRONTIER:
-            raise ValueError(
-                f"a frontier of {frontier:g} compares everybody with the luckiest few customers. "
-                f"Use at most {MAX_FRONTIER:g}."
-            )
-        return frontier
-
-
-class EffectSpec(Table):
-    """What a lever does, as a prior."""
-
-    on: Literal["reactivation", "retention", "frequency", "spend", "cost_to_serve"]
-    mean: float
-    sd: Annotated[float, Field(gt=0)]
-
-
-class LeverSpec(Table):
-    """`[[levers]]`: something that the firm can do to a customer."""
-
-    name: Text
-    effect: EffectSpec
-    cost_per_contact: NotNegative = 0.0
-    cost_per_taker: NotNegative = 0.0
-    duration: HorizonText | None = None
-    eligible: Text | None = None
-
-
-class SegmentSpec(Table):
-    """`[segments]`: what a wrong treatment costs; rows are treatments, columns the truth, in the order of `STATES`."""
-
-    losses: tuple[tuple[NotNegative, ...], ...] | None = None
-    switching_cost: NotNegative = 0.05
-
-    @field_validator("losses", mode="before")
-    @classmethod
-    def _square(cls, losses: object) -> object:
-        names = ", ".join(STATES)
-        size = len(STATES)
-        shape = f"the loss matrix needs {size} rows of {size} numbers, in the order {names}."
-        if not isinstance(losses, list) or len(losses) != size:
-            raise ValueError(shape)
-        if any(not isinstance(row, list) or len(row) != size for row in losses):
-            raise ValueError(shape)
-        if any(row[i] != 0 for i, row in enumerate(losses)):
-            raise ValueError("the diagonal of the loss matrix must be 0: the right treatment costs nothing.")
-        return tuple(tuple(row) for row in losses)
-
-
-class BudgetSpec(Table):
-    """`[budget]`: what may be spent on levers."""
-
-    amount: NotNegative | None = None
+    def _one_finding(cls, se: float | None, info: ValidationInfo) -> float | None:
+        if {"successes", "mean"} <= info.data.keys():
+            counted, estimated = info.data["successes"] is not None, info.data["mean"] is not None
+            if counted == (estimated or se is not None) or estimated != (se is not None):
+                raise ValueError("a trial found either successes, or a mean and its se. State one of the two, whole.")
+        return se
 
 
 class ReportSpec(Table):
@@ -242,6 +188,6 @@ class GateSpec(Table):
     """`[gate]`: what a run must meet to be used."""
 
     max_rhat: Annotated[float, Field(gt=1)] = 1.01
-    min_ess: Annotated[float, Field(gt=0)] = 400.0
+    min_ess: Positive = 400.0
     holdout: HorizonText = Horizon(26.0, "week")
-    max_bias: Annotated[float, Field(gt=0)] = 0.25
+    max_bias: Positive = 0.25

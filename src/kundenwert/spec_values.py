@@ -4,8 +4,9 @@ import datetime
 import math
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 from kundenwert.errors import did_you_mean
 from kundenwert.units import Currency, Horizon
@@ -13,6 +14,7 @@ from kundenwert.units import Currency, Horizon
 COHORT_PERIODS = ("day", "week", "month", "quarter", "year", "all")
 _COLUMN = "column:"
 LEAST_PARAMETER, LARGEST_PARAMETER = 1e-30, 1e12  # on the data's scale; further out likelihoods lose their digits
+EMPTY_LIST = "an empty list says nothing. Name something or leave the key out."
 PRIOR_REACH = 3.0  # standard deviations of a prior that must stay within them
 
 
@@ -112,6 +114,50 @@ def read_number_or_column(value: object) -> float | str | None:
     return float(value)
 
 
+def read_column(value: object) -> str | None:
+    """A `column:NAME` entry, where a single number for everybody would say nothing."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not 'column:NAME'.")
+    if not value.startswith(_COLUMN):
+        raise ValueError(f"{value!r} is not 'column:NAME'. Write '{_COLUMN}{value}'.")
+    return _checked_column(value)
+
+
+def read_list(value: object) -> object:
+    """A TOML list as what the tables of a spec hold; anything else is left to be refused."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def read_choices[E: StrEnum](choices: type[E]) -> Callable[[object], tuple[E, ...] | None]:
+    """A reader of a list of names of a closed list: each once, in that list's order, whatever order they came in."""
+    read = read_choice(choices)
+
+    def read_all(value: object) -> tuple[E, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{value!r} is not a list.")
+        if not value:
+            raise ValueError(EMPTY_LIST)
+        stated = {read(entry) for entry in value}
+        return tuple(choice for choice in choices if choice in stated)
+
+    return read_all
+
+
+def number_or_zero(entry: float | str) -> float:
+    """The number of a number-or-column entry, 0 for a column."""
+    return 0.0 if isinstance(entry, str) else entry
+
+
+def table_in(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table of a spec as it was written, empty where it is absent or no table at all."""
+    table = mapping.get(name)
+    return table if isinstance(table, Mapping) else {}
+
+
 def horizon_text(horizon: Horizon) -> str:
     """A horizon as text that reads back to the last digit, and alike for `26 week` and `26.0 weeks`."""
     count = int(horizon.count) if horizon.count.is_integer() else repr(horizon.count)
@@ -139,4 +185,20 @@ def prior_mistake(mean: float, sd: float) -> str:
             f"{math.floor(steps * largest) / steps:g}. "
             f"{PRIOR_REACH:g} standard deviations then span {reach}."
         )
+    return ""
+
+
+def beta_mistake(mean: float, sd: float) -> str:
+    """Why no Beta distribution has this mean and standard deviation, with the way out; "" where one has.
+
+    Its shapes are those with these moments, `a + b = mean (1 - mean) / sd^2 - 1`, which must be positive.
+
+    >>> beta_mistake(0.03, 0.02), beta_mistake(0.5, 0.6)
+    ('', 'sd = 0.6 is too wide for a share with mean = 0.5: it must be below 0.5.')
+    """
+    if not 0 < mean < 1:
+        return f"mean = {mean:g} is not a share. Take one between 0 and 1, 0.03 for 3 %."
+    widest = math.sqrt(mean * (1 - mean))
+    if sd >= widest:
+        return f"sd = {sd:g} is too wide for a share with mean = {mean:g}: it must be below {widest:.3g}."
     return ""

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from kundenwert.errors import SpecError, did_you_mean
+from kundenwert.spec_values import EMPTY_LIST
 
 _KINDS = {
     "string_type": "text in quotes",
@@ -98,7 +99,7 @@ def _sentence(item: dict[str, Any], known: tuple[str, ...]) -> str:
         return _unknown(location, known)
     if kind == "missing":
         return _missing(key)
-    if kind in ("model_type", "model_attributes_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{key}: {_shown(item['input'])} is not a table. Write [{key}] and its keys below."
     return f"{key}: {_cause(item)}"
 
@@ -119,6 +120,10 @@ def _cause(item: dict[str, Any]) -> str:
         return f"{shown} is not a finite number."
     if kind == "string_too_short":
         return "empty text says nothing. Write a name or leave the key out."
+    if kind == "too_short":
+        return EMPTY_LIST
+    if kind == "too_long":
+        return f"{context['actual_length']} entries are too many: {context['max_length']} at most."
     bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     for short, words in bounds.items():
         if short in context:

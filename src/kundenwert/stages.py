@@ -12,6 +12,7 @@ from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.names import FORMAT_VERSION
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
+from kundenwert.spec_values import number_or_zero
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.margins import margins_and_costs
 from kundenwert.value.results import Value
@@ -143,9 +144,9 @@ def value_customers(
         horizon=wanted.horizon,
         discount_rate=wanted.discount_rate,
         margin=wanted.margin,
-        cost_per_order=wanted.cost_per_order,
-        cost_per_year_active=wanted.cost_per_year_active,
-        cost_per_year_on_file=wanted.cost_per_year_on_file,
+        cost_per_order=number_or_zero(wanted.cost_per_order),
+        cost_per_year_active=number_or_zero(wanted.cost_per_year_active),
+        cost_per_year_on_file=number_or_zero(wanted.cost_per_year_on_file),
         acquisition_cost=wanted.acquisition_cost,
         churn_horizon=spec.churn.horizon,
         frontier=spec.potential.frontier,
@@ -166,7 +167,9 @@ def segment_customers(
     progress: Progress | None,
 ) -> Segments:
     """Stage `segment`: a label for every customer, with thresholds derived here or frozen by an earlier run."""
-    return segment(value, posterior, summary, thresholds=thresholds, losses=spec.segments.losses, progress=progress)
+    return segment(
+        value, posterior, summary, thresholds=thresholds, losses=spec.segments.loss_matrix, progress=progress
+    )
 
 
 def frozen_thresholds(champion: Mapping[str, Any] | None, spec: ModelSpec, run: str) -> tuple[Thresholds | None, str]:

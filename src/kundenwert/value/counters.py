@@ -21,7 +21,11 @@ LANE_BITS = 16
 
 
 class Purpose(IntEnum):
-    """What a stream is drawn for; a number, once given, is never given to anything else."""
+    """What a stream is drawn for; a number, once given, is never given to anything else.
+
+    From 1 the streams of one customer (from 20 of a history that has not happened yet), from 101 those of customers
+    still to come, from 201 draws that all customers share, keyed by the name of what is drawn.
+    """
 
     RATE = 1
     DROPOUT = 2
@@ -30,10 +34,33 @@ class Purpose(IntEnum):
     CHURN = 5
     ARRIVALS = 6
     AMOUNTS = 7
+    DEAD_DROPOUT = 8
+    RETURN_SHARE = 9
+    RETURNED_ORDERS = 10
+    WALLET = 11
+    TAKERS = 12
+    HOLDOUT = 13
+    HISTORY_DRAW = 20
+    HISTORY_ALIVE = 21
+    HISTORY_ARRIVALS = 22
+    HISTORY_AMOUNTS = 23
+    HISTORY_INNER = 24
     FRONTIER_RATE = 101
     FRONTIER_DROPOUT = 102
     FRONTIER_SPEND = 103
     ATTAINABLE = 104
+    FRONTIER_RETURN_SHARE = 105
+    NEWCOMER_ALIVE = 106
+    NEWCOMER_ARRIVALS = 107
+    NEWCOMER_AMOUNTS = 108
+    EFFECT = 201
+    TAKE_UP = 202
+    SIDE_EFFECT = 203
+    COST_RISE = 204
+    WALLET_ATTAINABLE = 205
+    WALLET_COEFFICIENTS = 206
+    BATCH_EFFECT = 207
+    EXPERIMENT = 208
 
 
 def text_keys(names: Iterable[object]) -> KeyArray:
