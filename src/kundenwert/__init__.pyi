@@ -24,6 +24,7 @@ from .sources_cited import cite
 from .spec import load_spec
 from .units import DiscountRate, Horizon, TimeUnit
 from .value.acquisition import new_customer_value
+from .value.dead_or_silent import ChurnFigures, churn_figures, watch_list_date
 from .value.estimate import estimate_value
 from .value.labelled import predictive_quantiles
 from .value.quantities import (
@@ -61,6 +62,9 @@ __all__ = [
     "posterior_predictive",
     "p_alive",
     "churn_probability",
+    "churn_figures",
+    "ChurnFigures",
+    "watch_list_date",
     "expected_purchases",
     "purchase_distribution",
     "expected_purchases_new",
