@@ -1,6 +1,8 @@
-"""The spec: defaults, every mistake in one message, canonical text and hash."""
+"""The spec: defaults, every mistake in one message, and what its README says."""
 
 import datetime
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +11,24 @@ from pydantic import ValidationError
 
 from kundenwert.errors import SpecError, UsageError
 from kundenwert.inference.engines import Nuts
-from kundenwert.names import EngineName, FamilyName, Pooling
-from kundenwert.spec import ModelSpec, load_spec
+from kundenwert.names import (
+    Allocation,
+    Customize,
+    Discounting,
+    EngineName,
+    EventAhead,
+    FamilyName,
+    FrequencyLever,
+    Journey,
+    LeverOn,
+    Pooling,
+    Returns,
+)
+from kundenwert.spec import NOT_USED_YET, ModelSpec, load_spec
 from kundenwert.spec_tables import MIN_DRAWS
 from kundenwert.spec_wording import known_keys
 from kundenwert.units import Horizon, TimeUnit
-
-MODELS = Path(__file__).parents[1] / "models"
-LEAST: dict[str, Any] = {"name": "shop", "data": {"source": "orders.csv"}}
-
-
-def spec_with(**tables: Any) -> ModelSpec:
-    return ModelSpec.from_mapping({**LEAST, **tables})
-
-
-def mistakes_of(**tables: Any) -> tuple[str, ...]:
-    with pytest.raises(SpecError) as caught:
-        spec_with(**tables)
-    return caught.value.mistakes
+from spec_world import MODELS, mistakes_of, spec_with
 
 
 def written(folder: Path, text: str) -> Path:
@@ -64,10 +66,35 @@ def test_the_specs_that_ship_are_valid_and_use_every_key_they_state() -> None:
         assert spec.base_dir == MODELS
 
 
-def test_every_key_is_explained_in_the_readme_of_the_models() -> None:
+def readme_code() -> str:
+    """What stands in code type in the README of the models."""
     readme = (MODELS / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", readme, flags=re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", readme, flags=re.DOTALL | re.MULTILINE))
+    return "\n".join([*blocks, *spans])
+
+
+def test_every_key_is_explained_in_the_readme_of_the_models() -> None:
+    written = set(re.findall(r"\w+", readme_code()))
     leaves = {key.rpartition(".")[2] for key in known_keys(ModelSpec)}
-    assert [leaf for leaf in sorted(leaves) if leaf not in readme] == []
+    assert leaves - written == set()
+
+
+@pytest.mark.parametrize(
+    "names", [Allocation, Customize, Discounting, EventAhead, FrequencyLever, Journey, LeverOn, Returns]
+)
+def test_every_choice_is_explained_in_the_readme_of_the_models(names: type[StrEnum]) -> None:
+    assert {name.value for name in names} - set(re.findall(r"\w+", readme_code())) == set()
+
+
+def test_the_readme_says_what_is_not_used_yet() -> None:
+    readme = (MODELS / "README.md").read_text(encoding="utf-8")
+    told = readme.partition("under `not_used` in the run's manifest:\n")[2].partition("## Every key")[0]
+    spans = set(re.findall(r"`([^`\n]+)`", told))
+    assert set(NOT_USED_YET) - spans == set()
+    used = {span for span in spans if span in known_keys(ModelSpec)} - set(NOT_USED_YET)
+    conditional = {f"value.cost_per_{part}" for part in ("order", "year_active", "year_on_file")}
+    assert used == {*conditional, "potential.basis", "potential.peers"}
 
 
 def test_small_cohorts_have_a_floor_without_pooling_only() -> None:
@@ -250,47 +277,6 @@ def test_a_byte_order_mark_is_harmless(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     path.write_bytes(b"\xef\xbb\xbf" + b'name = "shop"\n[data]\nsource = "orders.csv"\n')
     assert load_spec(path).name == "shop"
-
-
-def test_keys_of_later_versions_are_accepted_checked_and_listed() -> None:
-    spec = spec_with(
-        levers=[{"name": "mail", "effect": {"on": "reactivation", "mean": 0.03, "sd": 0.02}, "duration": "4 weeks"}],
-        budget={"amount": 5000.0},
-        segments={"switching_cost": 0.1},
-        potential={"basis": "wallet", "peers": ["cohort", "channel"]},
-        gate={"holdout": "39 weeks"},
-    )
-    known = ("budget", "gate.holdout", "levers", "potential.basis", "potential.peers", "segments.switching_cost")
-    assert spec.not_used == known
-    assert spec.levers[0].duration == Horizon(4, "week")
-
-
-def test_canonical_text_is_equal_for_equal_choices_and_reads_back() -> None:
-    terse = spec_with()
-    wordy = ModelSpec.from_mapping(
-        {
-            "value": {"horizon": "3.0 year", "discount_rate": 0.1, "cost_per_order": 0},
-            "data": {"source": "orders.csv", "timezone": "UTC"},
-            "cohorts": {"min_customers": 0},
-            "name": "shop",
-        }
-    )
-    assert terse.canonical() == wordy.canonical()
-    assert terse.spec_hash() == wordy.spec_hash()
-    assert ModelSpec.from_mapping(wordy.to_dict()).canonical() == terse.canonical()
-
-
-def test_the_as_of_day_is_part_of_the_canonical_text() -> None:
-    day = datetime.date(1997, 9, 30)
-    stated = spec_with(data={"source": "orders.csv", "observation_end": "1997-09-30"})
-    assert spec_with().canonical(day) == stated.canonical() == stated.canonical(day)
-    assert spec_with().spec_hash(day) != spec_with().spec_hash()
-    assert stated.canonical(datetime.date(1997, 10, 31)) != stated.canonical()
-
-
-def test_horizons_keep_every_digit_in_the_canonical_text() -> None:
-    spec = spec_with(churn={"horizon": "0.123456789 years"})
-    assert ModelSpec.from_mapping(spec.to_dict()).churn.horizon == spec.churn.horizon
 
 
 def test_a_spec_cannot_be_changed() -> None:

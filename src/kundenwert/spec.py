@@ -164,7 +164,10 @@ class ModelSpec(Table):
 
     @property
     def carried_columns(self) -> tuple[str, ...]:
-        """Columns of the log that value is computed with (margin, acquisition cost), each once."""
+        """Columns of the log that value is computed with (margin, acquisition cost), each once.
+
+        Those of other costs are not used yet, so that nobody's log has to hold them.
+        """
         names = (column_name(entry) for entry in (self.value.margin, self.value.acquisition_cost))
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
@@ -174,7 +177,9 @@ class ModelSpec(Table):
         return self.report.title or self.name
 
     def to_dict(self, as_of: datetime.date | None = None) -> dict[str, Any]:
-        """Plain tables with every default filled in and absent choices left out; `from_mapping` reads them back.
+        """Plain tables with defaults filled in and absent choices left out; `from_mapping` reads them back.
+
+        Keys that came later (`Table.ADDED`) stand here only where they leave their defaults.
 
         Parameters
         ----------

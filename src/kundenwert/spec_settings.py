@@ -54,9 +54,10 @@ def settings_shown(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
     What this version does not use is left out: nothing on the page rests on it.
     """
+    idle = {*NOT_USED_YET, *spec.not_used}
     shown = {}
     for key in SHOWN:
-        if key in NOT_USED_YET or key.partition(".")[0] in NOT_USED_YET:
+        if idle & {key, key.partition(".")[0]}:
             continue
         table, name = key.split(".")
         value = getattr(getattr(spec, table), name)

@@ -5,7 +5,7 @@ one customer can never run into each other. The generator is in `value/kernels/w
 """
 
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ SEED_LIMIT = 2**64
 LANE_BITS = 16
 
 
+@unique
 class Purpose(IntEnum):
     """What a stream is drawn for; a number, once given, is never given to anything else.
 
