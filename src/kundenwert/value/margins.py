@@ -19,7 +19,15 @@ type PerCustomer = float | str | npt.ArrayLike | None
 
 
 @dataclass(frozen=True)
-class _Limits:
+class Limits:
+    """What the numbers of customers called `name` must lie between, and what is said where they do not.
+
+    Parameters
+    ----------
+    low, high : both allowed.
+    rule, remedy : of a value outside.
+    """
+
     name: str
     low: float
     high: float
@@ -28,8 +36,12 @@ class _Limits:
 
 
 # Below -1 a customer would cost twice what he pays: such numbers are per cent, or money. A real loss up to that passes.
-_MARGIN = _Limits("margin", -1.0, 1.0, "lies outside -1 to 1", "It is a share of spend: write 0.30 for 30 %.")
-_COST = _Limits("acquisition_cost", 0.0, np.inf, "is negative", "Costs are positive numbers.")
+MARGIN = Limits("margin", -1.0, 1.0, "lies outside -1 to 1", "It is a share of spend: write 0.30 for 30 %.")
+
+
+def cost_limits(name: str) -> Limits:
+    """Those of a cost: any amount that is not negative."""
+    return Limits(name, 0.0, np.inf, "is negative", "Costs are positive numbers.")
 
 
 def margins_and_costs(
@@ -61,19 +73,34 @@ def margins_and_costs(
     """
     if margin is None and acquisition_cost is not None:
         raise UsageError(COSTS_WITHOUT_MARGIN)
-    margins, violations = _numbers(1.0 if margin is None else margin, table, _MARGIN)
+    margins, violations = numbers_of(1.0 if margin is None else margin, table, MARGIN)
     costs = None
     if acquisition_cost is not None:
-        costs, broken = _numbers(acquisition_cost, table, _COST)
+        costs, broken = numbers_of(acquisition_cost, table, cost_limits("acquisition_cost"))
         violations += broken
     if violations:
         raise DataError("customer summary", violations)
     return margins, costs
 
 
-def _numbers(
-    given: float | str | npt.ArrayLike, table: pd.DataFrame, limits: _Limits
+def numbers_of(
+    given: float | str | npt.ArrayLike, table: pd.DataFrame, limits: Limits
 ) -> tuple[FloatArray, list[Violation]]:
+    """The number of each customer, and what is wrong with them.
+
+    Parameters
+    ----------
+    given : a number for all, `column:NAME` or the name of a column of the table, or (customer,) numbers.
+    table : customer summary.
+
+    Returns
+    -------
+    (customer,) numbers, and a violation for each rule that some of them break.
+
+    Raises
+    ------
+    UsageError : no such column, another length, or one number for all that cannot be.
+    """
     what = limits.name
     if isinstance(given, str):
         column = given.removeprefix("column:")
