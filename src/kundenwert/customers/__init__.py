@@ -1,19 +1,24 @@
 """IDENTIFY: from a transaction log to the customer summary."""
 
 from kundenwert.customers import examples
+from kundenwert.customers.events import CostEvents, events_of, read_events, sum_events
 from kundenwert.customers.holdout import Holdout, hold_out, split
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import CustomerSummary, as_summary, summarize
 from kundenwert.customers.transactions import Transactions
 
 __all__ = [
+    "CostEvents",
     "CustomerSummary",
     "Holdout",
     "Transactions",
     "as_summary",
+    "events_of",
     "examples",
     "hold_out",
     "read",
+    "read_events",
     "split",
+    "sum_events",
     "summarize",
 ]

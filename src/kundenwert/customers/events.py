@@ -1,0 +1,272 @@
+"""Cost events: what serving a customer cost besides orders, one row an event (a ticket, a visit, a reminder)."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kundenwert.customers.files import connect
+from kundenwert.customers.parsing import RawColumn, parsed_sql
+from kundenwert.customers.refunds import round_money
+from kundenwert.customers.sources import _check_zone, _split_currency, _to_arrow
+from kundenwert.customers.summary import CustomerSummary
+from kundenwert.customers.tables import blank, load_table, row_violation
+from kundenwert.customers.transactions import check_contract, sort_ids, to_pandas
+from kundenwert.errors import UsageError, Violation
+from kundenwert.units import Currency
+
+MAX_KINDS: Final = 100
+"""Each kind becomes a column of every customer: more of them are a free text, not kinds."""
+
+_WHAT = "cost events"
+
+
+@dataclass(frozen=True, repr=False)
+class CostEvents:
+    """Cost events that have passed their contract.
+
+    Parameters
+    ----------
+    table : (event,) `customer_id` (the input's type), `day` (in the business time zone), `kind` (category), `amount`
+        (money, not negative), sorted by all four in this order.
+    currency : of the amounts, where known.
+    counts : `events_read`; of the events of a summary's customers also `events_cut` (after the end of observation)
+        and `events_of_strangers` (up to it, of customers whom the summary does not know).
+    where : the source as a person names it, for messages.
+    """
+
+    table: pd.DataFrame
+    currency: Currency | None
+    counts: Mapping[str, int]
+    where: str = _WHAT
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of event in the order of their names."""
+        return tuple(map(str, self.table["kind"].cat.categories))
+
+    def __repr__(self) -> str:
+        money = f", {self.currency}" if self.currency else ""
+        return f"CostEvents: {len(self.table):,} events, kinds {', '.join(self.kinds)}{money}"
+
+
+def read_events(
+    source: Any,
+    *,
+    customer: str = "customer_id",
+    time: str = "date",
+    kind: str = "kind",
+    amount: str = "amount",
+    timezone: str = "UTC",
+    currency: Currency | str | None = None,
+    base_dir: str | Path | None = None,
+) -> CostEvents:
+    """Read cost events and hold them against their contract.
+
+    Parameters
+    ----------
+    source : path or glob of CSV or Parquet files, `duckdb://FILE?table=T`, or any pandas, polars, Arrow, DuckDB or
+        other frame that Narwhals takes. It is never written to.
+    customer, time, kind, amount : the input's column names. Ids must be of the type that the log's ids have; a kind
+        is text, of which spaces at the ends are dropped; an amount is what the event cost, 0 or more.
+    timezone : IANA name; decides which day an event belongs to, as in `read`.
+    currency : ISO 4217 code, or `column:NAME` of a column that holds one value.
+    base_dir : what relative paths are relative to; default the working directory.
+
+    Returns
+    -------
+    CostEvents
+        All events, whatever the day: `events_of` takes those that a summary counts.
+
+    Raises
+    ------
+    DataError
+        The source or a column is missing, or the contract is broken (a missing customer or kind, a time that cannot be
+        read, an amount that is no number, not finite or negative): all of it in one message.
+    UsageError
+        A time zone or a currency that does not exist, or a source of a kind that cannot be read.
+
+    Notes
+    -----
+    docs/statistics.md, section Realized value.
+
+    Examples
+    --------
+    >>> tickets = pd.DataFrame({"customer_id": ["b", "a"], "date": ["2025-03-01", "2025-02-01"],
+    ...                         "kind": ["visit", "ticket"], "amount": [80.0, 4.5]})
+    >>> read_events(tickets, currency="EUR")
+    CostEvents: 2 events, kinds ticket, visit, EUR
+    """
+    zone = _check_zone(timezone)
+    code, currency_column = _split_currency(currency)
+    columns = {"customer_id": customer, "time": time, "kind": kind, "amount": amount}
+    if currency_column is not None:
+        columns["currency"] = currency_column
+    raw = load_table(source, _WHAT, Path(base_dir) if base_dir is not None else Path(), list(columns.values()))
+    staged, broken = _staged(raw.table, columns, zone)
+    log = check_contract(
+        nw.from_native(staged).lazy(),
+        where=raw.where,
+        currency=code,
+        cohort_column=kind,
+        carried={},
+        lost=[*raw.lost, *broken],
+    )
+    table = to_pandas(log.frame).rename(columns={"cohort": "kind"})
+    return CostEvents(_sorted(table), log.currency, {"events_read": len(table)}, raw.where)
+
+
+def _staged(raw: pd.DataFrame, columns: Mapping[str, str], zone: str) -> tuple[pd.DataFrame, list[Violation]]:
+    """The columns that `check_contract` takes, the kind as its cohort, and what only events can break."""
+    import pyarrow as pa
+
+    kept = {"cohort" if name == "kind" else name: raw[column] for name, column in columns.items() if name != "amount"}
+    given = {name: _to_arrow(nw.from_native(raw[columns[name]], series_only=True)) for name in ("time", "amount")}
+    connection = connect()
+    try:
+        relation = connection.from_arrow(pa.table(given))
+        time, amount = (RawColumn(name, str(kind)) for name, kind in zip(given, relation.types, strict=True))
+        parsed = relation.project(parsed_sql(time, {"amount": amount}, zone)).to_arrow_table()
+    finally:
+        connection.close()
+    day: Any = pd.array(parsed["day"], dtype=pd.ArrowDtype(parsed["day"].type))
+    rest = {name: parsed[name].to_numpy() for name in parsed.column_names if name != "day"}
+    kept["cohort"], broken = _kinds(kept["cohort"], kept["customer_id"], columns["kind"])
+    staged = pd.DataFrame({**kept, "day": day, **rest})
+    negative = staged["amount"] < 0
+    if negative.any():
+        remedy = "A cost is 0 or more: what a customer pays or gets back belongs to the log of orders."
+        broken.append(row_violation(staged.loc[negative, "customer_id"], "the amount is negative", remedy))
+    return staged, broken
+
+
+def _kinds(kinds: "pd.Series[Any]", ids: "pd.Series[Any]", column: str) -> tuple["pd.Series[Any]", list[Violation]]:
+    """The kinds without spaces at their ends, and what is wrong with them."""
+    missing = blank(kinds)
+    broken = []
+    if missing.any():
+        remedy = "Say what the cost was for, such as 'ticket', or drop these rows."
+        broken.append(row_violation(ids[missing], "the kind is missing", remedy))
+    known = kinds[~missing]
+    if len(known) and pd.api.types.infer_dtype(known) != "string":
+        remedy = "Name the kinds, such as 'ticket' or 'visit'."
+        return kinds, [*broken, Violation(f"column {column!r} does not hold text", remedy=remedy)]
+    names = known.astype("str").str.strip()
+    if names.nunique() > MAX_KINDS:
+        remedy = f"Group them into {MAX_KINDS} kinds at most: each becomes a column of the breakdown."
+        broken.append(Violation(f"there are {names.nunique():,} kinds of event", remedy=remedy))
+    return names.reindex(kinds.index), broken
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    """Events in one order whatever order they came in: sums over them then are the same to the last bit."""
+    names = sorted(table["kind"].unique())
+    coded = table.assign(kind=pd.Categorical(table["kind"], categories=names))
+    ordered = sort_ids(coded.sort_values(["day", "kind", "amount"], kind="stable", ignore_index=True))
+    return ordered[["customer_id", "day", "kind", "amount"]]
+
+
+def events_of(events: CostEvents, summary: CustomerSummary) -> CostEvents:
+    """The events that a summary counts: of its customers, up to its end of observation.
+
+    Parameters
+    ----------
+    events : all that were read.
+    summary : with an `observation_end`, its ids of the same type.
+
+    Returns
+    -------
+    CostEvents
+        With all kinds of `events`; `counts` says how many were cut, and how many were of customers without an order.
+        Events before a customer's first purchase (a visit, a quotation) stay: they are costs of the customer.
+
+    Raises
+    ------
+    UsageError
+        The summary has no `observation_end`, the currencies differ, or no event is of a customer of the summary.
+
+    Examples
+    --------
+    >>> tickets = pd.DataFrame({"customer_id": ["a", "a", "z"], "date": ["2025-02-01", "2025-06-01", "2025-02-01"],
+    ...                         "kind": "ticket", "amount": [4.5, 4.5, 4.5]})
+    >>> orders = pd.DataFrame({"customer_id": ["a"], "date": ["2025-01-01"], "spend": [20.0]})
+    >>> from kundenwert.customers.summary import summarize
+    >>> summary = summarize(orders, customer="customer_id", time="date", amount="spend", observation_end="2025-04-30")
+    >>> events_of(read_events(tickets), summary).counts
+    {'events_read': 3, 'events_cut': 1, 'events_of_strangers': 1}
+    """
+    end = _checked(events, summary)
+    table = events.table
+    in_time = (table["day"] <= pd.Timestamp(end)).to_numpy()
+    known = customer_codes(table["customer_id"], summary) >= 0
+    if len(table) and not known.any():
+        raise UsageError(
+            f"none of the {table['customer_id'].nunique():,} customers of {events.where} is in the summary. "
+            f"Their ids are {_typed(table)} there and {_typed(summary.table)} in the summary: make them alike."
+        )
+    left_out = {"events_cut": int((~in_time).sum()), "events_of_strangers": int((in_time & ~known).sum())}
+    # Added to what an earlier call found, so that taking them twice says the same as taking them once.
+    counts = {**events.counts, **{name: events.counts.get(name, 0) + found for name, found in left_out.items()}}
+    return CostEvents(table[in_time & known].reset_index(drop=True), events.currency, counts, events.where)
+
+
+def _checked(events: CostEvents, summary: CustomerSummary) -> dt.date:
+    if summary.observation_end is None:
+        raise UsageError("the summary has no observation_end, so nobody knows which events it counts. Set it.")
+    if events.currency and summary.currency and events.currency != summary.currency:
+        raise UsageError(
+            f"events in {events.currency} cannot be taken from orders in {summary.currency}. Convert one of the two."
+        )
+    return summary.observation_end
+
+
+def _typed(table: pd.DataFrame) -> str:
+    ids = table["customer_id"]
+    return f"{pd.api.types.infer_dtype(ids)} (first: {ids.iloc[0]})"
+
+
+def customer_codes(ids: "pd.Series[Any]", summary: CustomerSummary) -> npt.NDArray[np.int64]:
+    """(row,) the position of each id among the customers of a summary, -1 where it is not among them."""
+    found = pd.Index(summary.table["customer_id"]).get_indexer(pd.Index(ids))
+    return np.asarray(found, dtype=np.int64)
+
+
+def sum_events(events: CostEvents, summary: CustomerSummary) -> pd.DataFrame:
+    """What serving each customer cost up to the end of observation, by kind.
+
+    Parameters
+    ----------
+    events : all that were read, or those of `events_of`.
+    summary : with an `observation_end`.
+
+    Returns
+    -------
+    (customer,) one column of money a kind, in the order and under the index of the summary's table; 0 where there was
+    no event.
+
+    Raises
+    ------
+    UsageError
+        As `events_of`.
+
+    Examples
+    --------
+    >>> tickets = pd.DataFrame({"customer_id": ["a", "a"], "date": "2025-02-01", "kind": "ticket",
+    ...                         "amount": [0.1, 0.2]})
+    >>> orders = pd.DataFrame({"customer_id": ["a", "b"], "date": "2025-01-01", "spend": [20.0, 5.0]})
+    >>> from kundenwert.customers.summary import summarize
+    >>> summary = summarize(orders, customer="customer_id", time="date", amount="spend", observation_end="2025-04-30")
+    >>> sum_events(read_events(tickets), summary)["ticket"].tolist()
+    [0.3, 0.0]
+    """
+    counted = events_of(events, summary)
+    table, n, kinds = counted.table, len(summary.table), counted.kinds
+    cell = customer_codes(table["customer_id"], summary) * len(kinds) + table["kind"].cat.codes.to_numpy()
+    sums = np.bincount(cell, weights=table["amount"].to_numpy(), minlength=n * len(kinds)).reshape(n, -1)
+    return pd.DataFrame(round_money(sums, sums), columns=list(kinds), index=summary.table.index)
