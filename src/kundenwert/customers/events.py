@@ -135,10 +135,10 @@ def _staged(raw: pd.DataFrame, columns: Mapping[str, str], zone: str) -> tuple[p
         parsed = relation.project(parsed_sql(time, {"amount": amount}, zone)).to_arrow_table()
     finally:
         connection.close()
-    day: Any = pd.array(parsed["day"], dtype=pd.ArrowDtype(parsed["day"].type))
+    arrow_day: Any = pd.ArrowDtype(pa.date32())
     rest = {name: parsed[name].to_numpy() for name in parsed.column_names if name != "day"}
     kept["cohort"], broken = _kinds(kept["cohort"], kept["customer_id"], columns["kind"])
-    staged = pd.DataFrame({**kept, "day": day, **rest})
+    staged = pd.DataFrame({**kept, "day": pd.Series(parsed["day"], dtype=arrow_day, index=raw.index), **rest})
     negative = staged["amount"] < 0
     if negative.any():
         remedy = "A cost is 0 or more: what a customer pays or gets back belongs to the log of orders."
