@@ -206,8 +206,8 @@ def test_without_experiments_the_prior_stands():
     ("prior", "trial", "message"),
     [
         (Normal(0.03, 0.03), Counts(3, 40), "State the measured mean and its se"),
-        (Exponential(0.1), Measurement(0.1, 0.1), "only a normal or a Beta effect learns"),
-        (Fixed(0.0), Measurement(0.1, 0.1), "only a normal or a Beta effect learns"),
+        (Exponential(0.1), Measurement(0.1, 0.1), "State mean and sd of the effect before the trial"),
+        (Fixed(0.0), Measurement(0.1, 0.1), "State mean and sd of the effect before the trial"),
         (Beta(1, 19), Measurement(-0.11, 0.02), "lies 5.5 standard errors outside 0 to 1"),
         (Beta(1, 19), Measurement(3.0, 0.2), "Check sign and unit"),
     ],

@@ -223,7 +223,7 @@ class Counts:
 
     Parameters
     ----------
-    successes : of them, who reacted to a reactivation, or took any other offer.
+    successes : those among them whose share the effect is, such as who came back.
     n : people treated.
     """
 
@@ -295,7 +295,7 @@ def update(prior: Effect, experiments: Sequence[Experiment]) -> Effect:
     if isinstance(prior, Normal):
         return Normal(*_pooled([(prior.mean, prior.sd), *measured]))
     if not isinstance(prior, Beta):
-        raise UsageError(f"a measured mean cannot change {prior}: only a normal or a Beta effect learns from one.")
+        raise UsageError(f"a measured mean cannot change {prior}. State mean and sd of the effect before the trial.")
     finding, se = _pooled(measured)
     beyond = max(-finding, finding - 1.0) / se
     if beyond > OUT_OF_REACH:
