@@ -3,6 +3,7 @@
 from kundenwert.customers import examples
 from kundenwert.customers.events import CostEvents, events_of, read_events, sum_events
 from kundenwert.customers.holdout import Holdout, hold_out, split
+from kundenwert.customers.ledgers import Ledger, ledger
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import CustomerSummary, as_summary, summarize
 from kundenwert.customers.transactions import Transactions
@@ -11,11 +12,13 @@ __all__ = [
     "CostEvents",
     "CustomerSummary",
     "Holdout",
+    "Ledger",
     "Transactions",
     "as_summary",
     "events_of",
     "examples",
     "hold_out",
+    "ledger",
     "read",
     "read_events",
     "split",
