@@ -7,7 +7,14 @@ from scipy import integrate, stats
 
 from kundenwert.customers.summary import CustomerSummary
 from kundenwert.errors import DataError
-from kundenwert.value.returns import LEAST_STRENGTH, NOTHING_LEARNED, Beta, fit_return_prior, return_shares, share_prior
+from kundenwert.value.returns import (
+    LEAST_STRENGTH,
+    NOTHING_LEARNED,
+    BetaShares,
+    fit_return_prior,
+    return_shares,
+    share_prior,
+)
 from value_world import summary_of
 
 
@@ -49,7 +56,7 @@ def quadrature(a: float, b: float, back: float, kept: float) -> tuple[float, flo
 @pytest.mark.parametrize(("a", "b"), [(1.5, 6.0), (0.4, 1.1), (8.0, 4.0)])
 @pytest.mark.parametrize(("back", "kept"), [(0.0, 0.0), (0.0, 7.0), (2.5, 3.25), (11.0, 0.0), (1.0, 0.4)])
 def test_posterior_is_that_of_brute_quadrature(a, b, back, kept):
-    found = Beta(np.array([a]), np.array([b])).given(np.array([back]), np.array([kept]))
+    found = BetaShares(np.array([a]), np.array([b])).given(np.array([back]), np.array([kept]))
     mean, variance = quadrature(a, b, back, kept)
     np.testing.assert_allclose(found.mean, mean, rtol=1e-8)
     np.testing.assert_allclose(found.variance, variance, rtol=1e-7)

@@ -21,7 +21,7 @@ LEAST_STRENGTH = 0.05  # of a prior: below it a customer would return all or not
 
 
 @dataclass(frozen=True, eq=False)
-class Beta:
+class BetaShares:
     """Beta distributions of shares.
 
     Parameters
@@ -43,9 +43,9 @@ class Beta:
         total = self.a + self.b
         return np.asarray(self.mean * (self.b / total) / (total + 1.0))
 
-    def given(self, back: FloatArray, kept: FloatArray) -> "Beta":
+    def given(self, back: FloatArray, kept: FloatArray) -> "BetaShares":
         """The posterior after so many items came back and so many were kept, both (n,) and not negative."""
-        return Beta(self.a + back, self.b + kept)
+        return BetaShares(self.a + back, self.b + kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,8 @@ class ReturnPrior:
 
     cohorts: tuple[str, ...]
     item_value: FloatArray
-    money: Beta
-    orders: Beta | None
+    money: BetaShares
+    orders: BetaShares | None
 
     def rows(self, labels: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """(n,) the position of each label, the last one for a cohort that is not known."""
@@ -83,8 +83,8 @@ class ReturnShares:
     orders : (customer,) probability that an order is returned, in whole or in part; None where this was not counted.
     """
 
-    money: Beta
-    orders: Beta | None
+    money: BetaShares
+    orders: BetaShares | None
 
 
 def fit_return_prior(summary: "CustomerSummary") -> ReturnPrior:
@@ -119,7 +119,7 @@ def fit_return_prior(summary: "CustomerSummary") -> ReturnPrior:
     counted = _counted(summary.table)
     labels = summary.table["cohort"].to_numpy().astype(str)
     cohorts = tuple(sorted(set(labels)))
-    groups = [*(labels == cohort for cohort in cohorts), np.full(len(labels), True)]
+    groups = [*(np.flatnonzero(labels == cohort) for cohort in cohorts), np.arange(len(labels))]
     values = np.array([_typical(counted.gross[rows], counted.orders[rows]) for rows in groups])
     money = [
         share_prior(counted.back[rows] / value, counted.gross[rows] / value)
@@ -168,16 +168,18 @@ def return_shares(summary: "CustomerSummary", prior: ReturnPrior | None = None) 
     prior = fit_return_prior(summary) if prior is None else prior
     at = prior.rows(summary.table["cohort"])
     items = prior.item_value[at]
-    money = Beta(prior.money.a[at], prior.money.b[at]).given(
+    money = BetaShares(prior.money.a[at], prior.money.b[at]).given(
         counted.back / items, (counted.gross - counted.back) / items
     )
     orders = None
     if counted.returned is not None and prior.orders is not None:
-        orders = Beta(prior.orders.a[at], prior.orders.b[at]).given(counted.returned, counted.orders - counted.returned)
+        orders = BetaShares(prior.orders.a[at], prior.orders.b[at]).given(
+            counted.returned, counted.orders - counted.returned
+        )
     return ReturnShares(money, orders)
 
 
-def share_prior(back: FloatArray, size: FloatArray) -> Beta:
+def share_prior(back: FloatArray, size: FloatArray) -> BetaShares:
     """The Beta distribution of customers' shares that has the first two moments of those observed.
 
     The mean is that of all items together, with half an item more on each side: a cohort without returns has had none
@@ -190,13 +192,13 @@ def share_prior(back: FloatArray, size: FloatArray) -> Beta:
 
     Returns
     -------
-    Beta, both shapes of shape (1,).
+    BetaShares, both shapes of shape (1,).
     """
     back, size = back[size > 0], size[size > 0]
     total, came = size.sum(), back.sum()
     mean = (came + 0.5) / (total + 1.0)
     strength = _strength(back / size, size) if 0 < came < total else max(total, NOTHING_LEARNED)
-    return Beta(np.array([mean * strength]), np.array([(1.0 - mean) * strength]))
+    return BetaShares(np.array([mean * strength]), np.array([(1.0 - mean) * strength]))
 
 
 def _strength(share: FloatArray, size: FloatArray) -> float:
@@ -252,5 +254,5 @@ def _typical(gross: FloatArray, orders: FloatArray) -> float:
     return float(np.median(gross[paid] / orders[paid])) if paid.any() else 1.0
 
 
-def _together(shares: Sequence[Beta]) -> Beta:
-    return Beta(np.concatenate([one.a for one in shares]), np.concatenate([one.b for one in shares]))
+def _together(shares: Sequence[BetaShares]) -> BetaShares:
+    return BetaShares(np.concatenate([one.a for one in shares]), np.concatenate([one.b for one in shares]))
