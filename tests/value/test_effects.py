@@ -132,6 +132,7 @@ def test_measurements_update_a_normal_as_integration_does():
         (2, 8, 0.2, 0.0005),  # far sharper than the prior
         (1, 30, 0.7, 0.01),  # far out in the tail of the prior
         (500, 9500, 0.08, 0.001),  # both sharp, and they disagree: the result lies where neither has weight
+        (4_949_817, 28_120_533, 0.6916, 4e-6),  # so much so that their densities there underflow
         (0.3, 0.4, 0.5, 0.2),  # three modes
         (2, 8, 0.9, 1e3),  # says nothing
     ],
@@ -140,9 +141,9 @@ def test_a_reweighted_beta_is_that_of_brute_force(a, b, finding, se):
     """Two million steps, from end to end or over all that has any weight."""
     after = update(Beta(a, b), [Measurement(finding, se)])
     near, far = after.quantile(np.array([1e-9, 1 - 1e-9]))
-    low, high = (0.0, 1.0) if se > 0.1 or finding < 0 else (near * 0.5, min(1.0, far + 20 * after.sd))
+    low, high = (0.0, 1.0) if se > 0.1 or finding < 0 else (near - 20 * after.sd, far + 20 * after.sd)
     # Steps of an angle crowd at 0 and 1, where a density with shapes below 1 is infinite.
-    angle = np.linspace(np.arcsin(np.sqrt(low)), np.arcsin(np.sqrt(high)), 2_000_001)
+    angle = np.linspace(*np.arcsin(np.sqrt(np.clip([low, high], 0.0, 1.0))), 2_000_001)
     middle = (angle[1:] + angle[:-1]) / 2
     x = np.sin(middle) ** 2
     log_weight = stats.beta.logpdf(x, a, b) + stats.norm.logpdf(finding, x, se) + np.log(np.sin(2 * middle))

@@ -126,7 +126,10 @@ def test_experiments_change_the_effect_alone():
             "experiments: only those who come back can be counted",
         ),
         ({"on": "vip", "experiments": [{"n": 9, "mean": -1, "se": 0.1}]}, "experiments: the measured -1 lies 10.0"),
-        ({"on": "vip", "journey": ["advocacy"]}, "journey: no customer is in such a phase. Name one of purchase, "),
+        (
+            {"on": "vip", "journey": ["advocacy", "awareness", "consideration"]},
+            "journey: no customer is in such a phase. Name one of purchase, ",
+        ),
         (
             {"on": "cost_to_serve", "fee_per_order": 1, "experiments": [{"n": 9, "mean": 0.1, "se": 0.1}]},
             "experiments: a measured mean cannot change Fixed(mean=0.0). State mean and sd",
