@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kundenwert.decisions.knapsack_limits import BoolArray, Contacts, find_prices, settle, solve, top_up
+from kundenwert.decisions.knapsack_limits import BoolArray, Contacts, find_prices, refine, settle, top_up
 from kundenwert.decisions.knapsack_path import Options, walk
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.errors import UsageError, did_you_mean
-
-EXACT_SIZE = 200  # customers x actions up to which the whole problem is solved exactly
 
 
 @dataclass(frozen=True)
@@ -121,14 +119,15 @@ def allocate(
 
     path = walk(options)
     price, bound = float(path.price(limit)), float(path.bound(limit))
-    choice, contact_prices = path.choice(int(path.fitting(limit))), np.zeros(len(contacts.names))
-    if (contacts.made(choice) > contacts.capacity).any():
+    taken = int(path.fitting(limit))
+    choice, contact_prices = path.choice(taken), np.zeros(len(contacts.names))
+    # The relaxation lies between these choices and the next; where either is too many, it needs prices of contacts.
+    if not (contacts.enough_for(choice) and contacts.enough_for(path.choice(taken + 1))):
         price, contact_prices, bound = find_prices(options, limit, contacts)
         choice = settle(options, limit, contacts, price, contact_prices)
     choice = top_up(options, choice, limit, contacts, contact_prices)
-    exact = False
-    if options.gain[:, 1:].size <= EXACT_SIZE:
-        choice, exact = solve(options, choice, limit, contacts, price, contact_prices)
+    choice, exact = refine(options, choice, limit, contacts, price, contact_prices)
+    choice = top_up(options, choice, limit, contacts, contact_prices)
 
     spent, gained = options.sums(choice)
     action = np.empty(len(order), dtype=np.int64)

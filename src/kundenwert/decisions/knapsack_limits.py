@@ -3,7 +3,7 @@
 Nothing here chooses what does not fit. Source: docs/statistics.md, section Actions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ from kundenwert.errors import NumericalError
 
 BoolArray = npt.NDArray[np.bool_]
 
+EXACT_SIZE = 200  # customers x actions up to which the whole problem is solved exactly
 EXACT_STATES = 10_000  # partial choices: a limit in seconds would make the answer depend on the machine
 DUAL_GAP = 1e-7  # relative to what all actions together would bring
 DUAL_ROUNDS = 200
-LEAST_SUPPLY = 1e-7  # of the money that would be spent without limits
+LEAST_SUPPLY = 1e-7  # of the money that would be spent without limits: fewer euros have the price of so many
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Contacts:
     def made(self, choice: IntArray) -> IntArray:
         """(channel,) contacts that these choices take."""
         return np.bincount(self.channel[choice], minlength=len(self.names) + 1)[:-1]
+
+    def enough_for(self, choice: IntArray) -> bool:
+        """Whether no channel is asked for more than it can make."""
+        return bool((self.made(choice) <= self.capacity).all())
 
     def charged(self, prices: FloatArray) -> FloatArray:
         """(option,) price of the contact that each option takes."""
@@ -72,16 +77,35 @@ class Partial:
 def find_prices(options: Options, budget: float, contacts: Contacts) -> tuple[float, FloatArray, float]:
     """Prices of a euro and of contacts at which the Lagrangian bound is least, and that bound.
 
-    The bound is convex in the prices, so a few dozen of its tangents pin down its lowest point (cutting planes; Kelley
-    1960). Prices are scaled by what there is to sell, and by the gain without limits: all then lie in [0, 1].
+    What nobody can have, for want of any money or contact, is left out at first; its price is then what the first
+    buyer would give.
+    """
+    charged = np.append(contacts.capacity == 0, False)[contacts.channel]
+    shut = charged | ((options.cost > 0) & (budget == 0))
+    price, contact_prices, bound = _cut_planes(
+        Options(np.where(shut, 0.0, options.cost), np.where(shut, 0.0, options.gain)), budget, contacts
+    )
+    surplus = options.gain - contacts.charged(contact_prices) - price * options.cost
+    surplus -= np.where(shut, 0.0, surplus).max(axis=1, keepdims=True)
+    for channel in np.flatnonzero(contacts.capacity == 0):
+        contact_prices[channel] = surplus[:, contacts.channel == channel].max(initial=0.0)
+    if budget == 0:
+        bought = (options.cost > 0) & ~charged
+        price = float(np.divide(surplus, options.cost, out=np.zeros_like(surplus), where=bought).max(initial=0.0))
+    return price, contact_prices, bound
+
+
+def _cut_planes(options: Options, budget: float, contacts: Contacts) -> tuple[float, FloatArray, float]:
+    """The bound is convex in the prices, so a few dozen of its tangents pin down its lowest point (Kelley 1960).
+
+    Prices are scaled by what there is to sell, and by the gain without limits: all then lie in [0, 1].
     """
     from scipy.optimize import linprog
 
     there = np.append(budget, contacts.capacity)
-    # Of nothing, any price above the first buyer's would do; half a contact and next to no money name his.
-    demand = options.sums(options.gain.argmax(axis=1))[0]
-    supply = np.maximum(there, np.append(LEAST_SUPPLY * demand or 1.0, np.full(len(contacts.capacity), 0.5)))
-    scale = float(options.gain.max(axis=1).sum())
+    least = LEAST_SUPPLY * options.sums(options.gain.argmax(axis=1))[0]
+    supply = np.maximum(there, np.append(least or 1.0, np.ones(len(contacts.capacity))))
+    scale = float(options.gain.max(axis=1).sum()) or 1.0
     share, best, tangents, heights = np.zeros(len(supply)), (np.inf, supply), [], []
     for _ in range(DUAL_ROUNDS):
         prices = share * scale / supply
@@ -103,13 +127,16 @@ def find_prices(options: Options, budget: float, contacts: Contacts) -> tuple[fl
     return float(prices[0]), prices[1:], height * scale - float(prices @ (supply - there))
 
 
+def _lead(reduced: FloatArray) -> FloatArray:
+    """(customer,) by how much the best option leads the next."""
+    ranked = np.sort(reduced, axis=1)[:, -2:]
+    return np.asarray(ranked[:, -1] - ranked[:, 0])
+
+
 def settle(options: Options, budget: float, contacts: Contacts, price: float, contact_prices: FloatArray) -> IntArray:
     """What everybody would choose at these prices, those who would lose most otherwise first, while there is room."""
     reduced = options.gain - price * options.cost - contacts.charged(contact_prices)
-    rows, choice = np.arange(len(reduced)), reduced.argmax(axis=1)
-    top = reduced[rows, choice]
-    reduced[rows, choice] = -np.inf
-    order = np.argsort(reduced.max(axis=1) - top, kind="stable")
+    choice, order = reduced.argmax(axis=1), np.argsort(-_lead(reduced), kind="stable")
     spent = np.cumsum(options.cost[order, choice[order]])
     fits = (spent <= budget * (1.0 + ROUNDING)) & contacts.fits(choice[order], contacts.capacity)
     choice[order[fits.sum() :]] = 0
@@ -141,8 +168,30 @@ def top_up(
         choice[who[fits]] = what[fits]
 
 
-def solve(
+def refine(
     options: Options, choice: IntArray, budget: float, contacts: Contacts, price: float, contact_prices: FloatArray
+) -> tuple[IntArray, bool]:
+    """Chooses anew for those in most doubt at these prices, with all that the others leave; whether it is exact."""
+    reduced = options.gain - price * options.cost - contacts.charged(contact_prices)
+    order = np.argsort(_lead(reduced), kind="stable")
+    count = EXACT_SIZE // max(reduced.shape[1] - 1, 1)
+    few, others = order[:count], order[count:]
+    spent = Options(options.cost[others], options.gain[others]).sums(choice[others])[0]
+    left = replace(contacts, capacity=contacts.capacity - contacts.made(choice[others]))
+    better = choice.copy()
+    better[few], exact = solve(
+        Options(options.cost[few], options.gain[few]),
+        choice[few],
+        budget * (1.0 + ROUNDING) - spent,
+        left,
+        price,
+        contact_prices,
+    )
+    return better, exact and not len(others)
+
+
+def solve(
+    options: Options, choice: IntArray, limit: float, contacts: Contacts, price: float, contact_prices: FloatArray
 ) -> tuple[IntArray, bool]:
     """The best choice of all and True; a good one and False where too many partial choices stay in the race.
 
@@ -151,22 +200,20 @@ def solve(
     what is best at the given prices (Lagrange's bound, for any prices that are not negative). If too many are still
     left, the most promising go on. SciPy's `milp` does as well, but writes to standard output (HiGHS 1.12, issue 2783).
     """
-    limit = budget * (1.0 + ROUNDING)
     reduced = options.gain - price * options.cost - contacts.charged(contact_prices)
     top = reduced.max(axis=1)
     beaten = options.sums(choice)[1] * (1.0 + ROUNDING)
     supply = price * limit + float(contact_prices @ contacts.capacity)
-    missing = top[:, None] - reduced
-    tight = top.sum() + supply - missing > beaten
+    hopeful = top.sum() + supply + reduced - top[:, None] > beaten
     takes = contacts.channel[:, None] == np.arange(len(contacts.names))
 
     exact = True
-    order = np.argsort(-np.sort(missing, axis=1)[:, :2].sum(axis=1), kind="stable")  # the undoubted first
+    order = np.argsort(-_lead(reduced), kind="stable")  # those in doubt last, so that few partial choices live long
     rest, most, trail = top.sum(), options.gain.max(axis=1).sum(), []
     partial = Partial(np.zeros(1), np.zeros(1), np.zeros((1, len(contacts.names)), int))
     for customer in order:
         rest, most = rest - top[customer], most - options.gain[customer].max()
-        what = np.flatnonzero(tight[customer])
+        what = np.flatnonzero(hopeful[customer])
         more = partial.with_each(options.cost[customer, what], options.gain[customer, what], takes[what])
         bound = np.minimum(rest + supply - price * more.cost - more.made @ contact_prices, most) + more.gain
         fits = (more.cost <= limit) & (more.made <= contacts.capacity).all(axis=1)
