@@ -1,6 +1,7 @@
 """IDENTIFY: from a transaction log to the customer summary."""
 
 from kundenwert.customers import examples
+from kundenwert.customers.attributes import Attributes, read_attributes, with_attributes
 from kundenwert.customers.events import CostEvents, events_of, read_events, sum_events
 from kundenwert.customers.holdout import Holdout, hold_out, split
 from kundenwert.customers.ledgers import Ledger, ledger
@@ -9,6 +10,7 @@ from kundenwert.customers.summary import CustomerSummary, as_summary, summarize
 from kundenwert.customers.transactions import Transactions
 
 __all__ = [
+    "Attributes",
     "CostEvents",
     "CustomerSummary",
     "Holdout",
@@ -20,8 +22,10 @@ __all__ = [
     "hold_out",
     "ledger",
     "read",
+    "read_attributes",
     "read_events",
     "split",
     "sum_events",
     "summarize",
+    "with_attributes",
 ]

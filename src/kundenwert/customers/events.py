@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import narwhals as nw
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.customers.files import connect
@@ -16,7 +15,7 @@ from kundenwert.customers.parsing import RawColumn, parsed_sql
 from kundenwert.customers.refunds import round_money
 from kundenwert.customers.sources import _check_zone, _split_currency, _to_arrow
 from kundenwert.customers.summary import CustomerSummary
-from kundenwert.customers.tables import blank, load_table, row_violation
+from kundenwert.customers.tables import blank, customer_codes, load_table, row_violation
 from kundenwert.customers.transactions import check_contract, sort_ids, to_pandas
 from kundenwert.errors import UsageError, Violation
 from kundenwert.units import Currency
@@ -204,12 +203,7 @@ def events_of(events: CostEvents, summary: CustomerSummary) -> CostEvents:
     end = _checked(events, summary)
     table = events.table
     in_time = (table["day"] <= pd.Timestamp(end)).to_numpy()
-    known = customer_codes(table["customer_id"], summary) >= 0
-    if len(table) and not known.any():
-        raise UsageError(
-            f"none of the {table['customer_id'].nunique():,} customers of {events.where} is in the summary. "
-            f"Their ids are {_typed(table)} there and {_typed(summary.table)} in the summary: make them alike."
-        )
+    known = customer_codes(table["customer_id"], summary.table["customer_id"], events.where) >= 0
     left_out = {"events_cut": int((~in_time).sum()), "events_of_strangers": int((in_time & ~known).sum())}
     # Added to what an earlier call found, so that taking them twice says the same as taking them once.
     counts = {**events.counts, **{name: events.counts.get(name, 0) + found for name, found in left_out.items()}}
@@ -224,17 +218,6 @@ def _checked(events: CostEvents, summary: CustomerSummary) -> dt.date:
             f"events in {events.currency} cannot be taken from orders in {summary.currency}. Convert one of the two."
         )
     return summary.observation_end
-
-
-def _typed(table: pd.DataFrame) -> str:
-    ids = table["customer_id"]
-    return f"{pd.api.types.infer_dtype(ids)} (first: {ids.iloc[0]})"
-
-
-def customer_codes(ids: "pd.Series[Any]", summary: CustomerSummary) -> npt.NDArray[np.int64]:
-    """(row,) the position of each id among the customers of a summary, -1 where it is not among them."""
-    found = pd.Index(summary.table["customer_id"]).get_indexer(pd.Index(ids))
-    return np.asarray(found, dtype=np.int64)
 
 
 def sum_events(events: CostEvents, summary: CustomerSummary) -> pd.DataFrame:
@@ -267,6 +250,9 @@ def sum_events(events: CostEvents, summary: CustomerSummary) -> pd.DataFrame:
     """
     counted = events_of(events, summary)
     table, n, kinds = counted.table, len(summary.table), counted.kinds
-    cell = customer_codes(table["customer_id"], summary) * len(kinds) + table["kind"].cat.codes.to_numpy()
+    cell = (
+        customer_codes(table["customer_id"], summary.table["customer_id"], events.where) * len(kinds)
+        + table["kind"].cat.codes.to_numpy()
+    )
     sums = np.bincount(cell, weights=table["amount"].to_numpy(), minlength=n * len(kinds)).reshape(n, -1)
     return pd.DataFrame(round_money(sums, sums), columns=list(kinds), index=summary.table.index)

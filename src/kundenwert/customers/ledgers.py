@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kundenwert.customers.events import CostEvents, customer_codes, events_of
+from kundenwert.customers.events import CostEvents, events_of
 from kundenwert.customers.refunds import round_money
 from kundenwert.customers.summary import CustomerSummary, purchase_days, refund_days
+from kundenwert.customers.tables import customer_codes, positions
 from kundenwert.customers.transactions import Transactions, to_pandas
 from kundenwert.errors import FIRST_IDS, UsageError
 from kundenwert.units import Currency, TimeUnit
@@ -225,18 +226,18 @@ def ledger(orders: Transactions, summary: CustomerSummary, events: CostEvents | 
         raise UsageError("the summary has no observation_end, so nobody knows where its ledger ends. Set it.")
     used = orders.frame.filter(nw.col("day") <= summary.observation_end)
     bought, back = to_pandas(purchase_days(used)), to_pandas(refund_days(used))
-    codes = _checked_codes(bought, summary)
+    ids, codes = summary.table["customer_id"], _checked_codes(bought, summary, orders.where)
     bought_on = bought["day"].to_numpy("datetime64[D]")
     first_day = np.full(len(summary.table), np.datetime64("9999-12-31", "D"))
     np.minimum.at(first_day, codes, bought_on)
     kinds: tuple[str, ...] = ()
     parts = [(codes, bought_on, np.full(len(bought), ORDER), bought["gross"].to_numpy(np.float64))]
-    parts.append(_refund_entries(back, summary, first_day))
+    parts.append(_refund_entries(back, ids, first_day))
     if events is not None:
         kinds = events.kinds
         table = events_of(events, summary).table
         kind = table["kind"].cat.codes.to_numpy(np.int64) + EVENT
-        who, when = customer_codes(table["customer_id"], summary), table["day"].to_numpy("datetime64[D]")
+        who, when = customer_codes(table["customer_id"], ids, events.where), table["day"].to_numpy("datetime64[D]")
         parts.append((who, when, kind, table["amount"].to_numpy(np.float64)))
     customer, day, kind, amount = (np.concatenate(column) for column in zip(*parts, strict=True))
     amount = np.asarray(round_money(amount, amount))
@@ -255,9 +256,10 @@ def ledger(orders: Transactions, summary: CustomerSummary, events: CostEvents | 
     )
 
 
-def _checked_codes(bought: pd.DataFrame, summary: CustomerSummary) -> npt.NDArray[np.int64]:
+def _checked_codes(bought: pd.DataFrame, summary: CustomerSummary, where: str) -> npt.NDArray[np.int64]:
     """(purchase day,) position of its customer, where log and summary have the same customers and purchase days."""
-    ids, codes = summary.table["customer_id"], customer_codes(bought["customer_id"], summary)
+    ids = summary.table["customer_id"]
+    codes = customer_codes(bought["customer_id"], ids, where)
     days = np.bincount(codes[codes >= 0], minlength=len(ids))
     odd = [*bought.loc[codes < 0, "customer_id"].unique(), *ids[days != summary.table["orders"].to_numpy()]]
     if odd:
@@ -269,10 +271,10 @@ def _checked_codes(bought: pd.DataFrame, summary: CustomerSummary) -> npt.NDArra
 
 
 def _refund_entries(
-    back: pd.DataFrame, summary: CustomerSummary, first_day: npt.NDArray[np.datetime64]
+    back: pd.DataFrame, ids: "pd.Series[Any]", first_day: npt.NDArray[np.datetime64]
 ) -> tuple[Any, Any, Any, Any]:
     """Refund days as entries: of customers with a purchase, from the first one on."""
-    codes, day = customer_codes(back["customer_id"], summary), back["day"].to_numpy("datetime64[D]")
+    codes, day = positions(back["customer_id"], ids), back["day"].to_numpy("datetime64[D]")
     kept = codes >= 0
     kept[kept] = day[kept] >= first_day[codes[kept]]
     return codes[kept], day[kept], np.full(int(kept.sum()), REFUND), back["refund"].to_numpy(np.float64)[kept]

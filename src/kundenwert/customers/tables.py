@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.customers.csv_files import is_csv, rejected_lines
@@ -124,3 +126,29 @@ def row_violation(ids: "pd.Series[Any]", rule: str, remedy: str, noun: str = "ro
     known = ids[~blank(ids)].drop_duplicates().to_frame("customer_id")
     first = sort_ids(known)["customer_id"].head(FIRST_IDS + 1).tolist()
     return Violation(rule, len(ids), first, remedy, noun)
+
+
+def positions(ids: "pd.Series[Any]", customers: "pd.Series[Any]") -> npt.NDArray[np.int64]:
+    """(row,) the position of each id among customers, -1 where it is not among them."""
+    return np.asarray(pd.Index(customers).get_indexer(pd.Index(ids)), dtype=np.int64)
+
+
+def customer_codes(ids: "pd.Series[Any]", customers: "pd.Series[Any]", where: str) -> npt.NDArray[np.int64]:
+    """(row,) the position of each id among the customers of a summary, -1 where it is not among them.
+
+    Raises
+    ------
+    UsageError
+        No id is among them: the ids mean something else, or are of another type.
+    """
+    codes = positions(ids, customers)
+    if len(codes) and (codes < 0).all():
+        raise UsageError(
+            f"none of the {ids.nunique():,} customers of {where} is in the summary. "
+            f"Their ids are {_typed(ids)} there and {_typed(customers)} in the summary: make them alike."
+        )
+    return codes
+
+
+def _typed(ids: "pd.Series[Any]") -> str:
+    return f"{pd.api.types.infer_dtype(ids)} (first: {ids.iloc[0]})"
