@@ -4,7 +4,7 @@ A lever changes what is drawn for a customer (docs/statistics.md, section Levers
 
 | on            | effect                          | default prior    | beside it                                     |
 |---------------|---------------------------------|------------------|-----------------------------------------------|
-| reactivation  | rr: a dead customer comes back  | Beta(1, 30)      | then leaves half as soon again                |
+| reactivation  | rr: a dead customer comes back  | Beta(1, 30)      | then leaves at 1.5 mu                         |
 | retention     | mu (1 - e)                      | Beta(1, 19)      |                                               |
 | frequency     | lambda exp(u)                   | N(.03, .03)      |                                               |
 | spend         | zeta exp(w)                     | N(.02, .03)      |                                               |
