@@ -8,21 +8,26 @@ from scipy import integrate, stats
 from kundenwert.customers.summary import CustomerSummary
 from kundenwert.errors import DataError
 from kundenwert.value.returns import (
+    ITEMS,
     LEAST_STRENGTH,
     NOTHING_LEARNED,
     BetaShares,
     fit_return_prior,
+    money_prior,
     return_shares,
     share_prior,
 )
 from value_world import summary_of
 
 
-def bought(count: int, seed: int, *, a: float, b: float, price: float = 20.0, cohort: str = "c0") -> pd.DataFrame:
-    """Customers who return each of their orders whole with a share of their own, drawn from Beta(a, b)."""
+def bought(
+    count: int, seed: int, *, a: float, b: float, price: float = 20.0, cohort: str = "c0", items: int = 1
+) -> pd.DataFrame:
+    """Customers who return each item of their orders with a share of their own, drawn from Beta(a, b)."""
     rng = np.random.default_rng(seed)
     orders = 1 + rng.negative_binomial(2, 0.3, count)
-    back = rng.binomial(orders, rng.beta(a, b, count))
+    share = rng.beta(a, b, count)
+    back = rng.binomial(items * orders, share) / items
     return pd.DataFrame(
         {
             "customer_id": [f"{cohort}-{i:06d}" for i in range(count)],
@@ -34,7 +39,8 @@ def bought(count: int, seed: int, *, a: float, b: float, price: float = 20.0, co
             "gross": price * orders,
             "refunds": price * back,
             "orders": orders,
-            "returned_orders": back,
+            "returned_orders": np.ceil(back) if items == 1 else np.nan,
+            "share": share,
         }
     )
 
@@ -97,25 +103,84 @@ def test_forecast_of_orders_is_right_on_average():
     rng = np.random.default_rng(8)
     table = bought(40_000, 3, a=0.8, b=3.2)
     shares = return_shares(summary_of(table))
-    truth = rng.beta(0.8 + table["returned_orders"], 3.2 + table["orders"] - table["returned_orders"])
-    following = rng.random(len(table)) < truth
+    following = rng.random(len(table)) < table["share"]
     for part in np.array_split(np.argsort(shares.orders.mean), 8):
         said, seen = shares.orders.mean[part].mean(), following[part].mean()
         assert abs(said - seen) < 4 * np.sqrt(seen * (1 - seen) / len(part))
 
 
-def test_whole_orders_of_one_price_make_money_and_orders_the_same():
-    shares = return_shares(summary_of(bought(500, 4, a=1.0, b=3.0)))
-    np.testing.assert_allclose(shares.money.a, shares.orders.a, rtol=1e-12)
-    np.testing.assert_allclose(shares.money.b, shares.orders.b, rtol=1e-12)
+@pytest.mark.parametrize("items", [1, 4])
+def test_money_finds_a_planted_population_and_how_many_items_an_order_has(items):
+    table = bought(60_000, 9, a=1.0, b=4.0, items=items)
+    summary = summary_of(table)
+    prior = fit_return_prior(summary)
+    assert prior.items[0] == pytest.approx(items, rel=0.1)
+    assert prior.money.mean[0] == pytest.approx(0.2, rel=0.02)
+    assert prior.money.a[0] + prior.money.b[0] == pytest.approx(5.0, rel=0.05)
+    said = return_shares(summary, prior).money.mean
+    for part in np.array_split(np.argsort(said), 8):
+        true = table["share"].to_numpy()[part]
+        assert abs(said[part].mean() - true.mean()) < 4 * true.std() / np.sqrt(len(part)) + 0.002
+
+
+def test_the_line_through_shares_is_the_one_they_lie_on():
+    """Pairs of customers around a mean whose squared deviations are exactly those of a Beta and items per order."""
+    mean, a_and_b, items = 0.4, 6.0, 2.5
+    orders = np.repeat(np.arange(1.0, 9.0), 20_000)
+    alike = 1 / (a_and_b + 1)
+    away = np.sqrt(mean * (1 - mean) * (alike + (1 - alike) / (items * orders)))
+    share = mean + np.where(np.arange(len(orders)) % 2, away, -away)
+    found, each = money_prior(share, orders)
+    assert each == pytest.approx(items, rel=1e-3)
+    assert found.a[0] + found.b[0] == pytest.approx(a_and_b, rel=1e-3)
+    assert found.mean[0] == pytest.approx(mean, rel=1e-5)
+
+
+def test_orders_of_different_prices_are_forecast_better_than_by_the_cohort():
+    """Prices within a customer differ by a factor of 2.5: shares of money then swing more than shares of orders do."""
+    rng = np.random.default_rng(12)
+    count = 20_000
+    orders, share = 1 + rng.negative_binomial(1, 0.3, count), rng.beta(1, 4, count)
+    who = np.repeat(np.arange(count), orders)
+    paid = rng.lognormal(3, 0.9, len(who))
+    returned = rng.random(len(who)) < share[who]
+    table = bought(count, 1, a=1, b=4).assign(
+        orders=orders,
+        returned_orders=np.nan,
+        gross=np.bincount(who, paid),
+        refunds=np.bincount(who, paid * returned),
+    )
+    found = return_shares(summary_of(table)).money.mean
+    raw = (table["refunds"] / table["gross"]).to_numpy()
+    best = (1 + np.bincount(who, returned)) / (5 + orders)  # the truth about the population, and each order known
+    guesses = {"found": found, "best": best, "cohort": np.full(count, share.mean()), "raw": raw}
+    errors = {name: np.mean((guess - share) ** 2) for name, guess in guesses.items()}
+    assert errors["best"] < errors["found"] < errors["cohort"] < errors["raw"]
+    assert errors["found"] < 0.85 * errors["cohort"]
+
+
+def test_equal_numbers_of_orders_leave_an_order_one_item():
+    share = np.array([0.0, 0.5, 0.25, 1.0])
+    found, items = money_prior(share, np.full(4, 4.0))
+    expected = share_prior(4 * share, np.full(4, 4.0))
+    assert (found.a[0], found.b[0], items) == (expected.a[0], expected.b[0], 1.0)
+
+
+def test_items_of_an_order_have_limits():
+    """All or nothing however often they buy: the line is flat, and as steep as none can be."""
+    flat, most = money_prior(np.array([0.0, 1.0] * 4), np.repeat([1.0, 2.0, 4.0, 8.0], 2))
+    assert most == ITEMS[1]
+    assert flat.a[0] + flat.b[0] == pytest.approx(LEAST_STRENGTH)
+    steep, least = money_prior(np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.5, 0.5]), np.repeat([1.0, 1.1, 1.2, 9.0], 2))
+    assert ITEMS[0] <= least < 1.0
+    assert steep.a[0] + steep.b[0] > 1.0
 
 
 def test_money_in_cents_changes_nothing():
-    table = bought(300, 4, a=1.0, b=3.0)
+    table = bought(300, 4, a=1.0, b=3.0, items=3)
     cents = table.assign(**{name: 100 * table[name] for name in ("gross", "refunds", "monetary_value")})
     one, other = return_shares(summary_of(table)), return_shares(summary_of(cents))
-    np.testing.assert_allclose(one.money.mean, other.money.mean, rtol=1e-12)
-    assert fit_return_prior(summary_of(cents)).item_value.tolist() == [2000.0, 2000.0]
+    np.testing.assert_allclose(one.money.mean, other.money.mean, rtol=1e-9)
 
 
 def test_cohorts_do_not_see_each_other_and_a_strange_one_takes_what_is_known_of_all():
@@ -126,7 +191,7 @@ def test_cohorts_do_not_see_each_other_and_a_strange_one_takes_what_is_known_of_
         assert getattr(prior, part).a[1] == getattr(alone, part).a[0]
         assert getattr(prior, part).b[1] == getattr(alone, part).b[0]
     assert prior.cohorts == ("c0", "c1")
-    assert prior.item_value[:2].tolist() == [20.0, 50.0]
+    assert prior.items[1] == alone.items[0]
     strange = here.iloc[:1].assign(cohort="c9", gross=0.0, refunds=0.0, orders=1, returned_orders=0)
     scored = return_shares(summary_of(strange), prior)
     assert scored.money.mean[0] == prior.money.mean[2]

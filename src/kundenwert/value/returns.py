@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOTHING_LEARNED = 1.0  # items that a prior is worth where a cohort cannot say how far its customers differ
 LEAST_STRENGTH = 0.05  # of a prior: below it a customer would return all or nothing for ever after one order
+ITEMS = (0.25, 25.0)  # of an order, at least and at most: few customers can leave the estimate anywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +56,14 @@ class ReturnPrior:
     Parameters
     ----------
     cohorts : labels.
-    item_value : (cohort + 1,) money of a typical order: what counts as one observation of the share of money. The last
-        one, here and below, is of all customers together, for cohorts that the prior has not seen.
+    items : (cohort + 1,) observations of the share of money that an order is worth: several where orders come back in
+        parts. The last one, here and below, is of all customers together, for cohorts that the prior has not seen.
     money : (cohort + 1,) share of money that comes back.
     orders : (cohort + 1,) share of orders that come back; None where returned orders were not counted.
     """
 
     cohorts: tuple[str, ...]
-    item_value: FloatArray
+    items: FloatArray
     money: BetaShares
     orders: BetaShares | None
 
@@ -104,38 +105,35 @@ def fit_return_prior(summary: "CustomerSummary") -> ReturnPrior:
 
     Notes
     -----
-    Kleinman 1973: weighted moments of shares of unequal size. docs/statistics.md, section Returns.
+    Weighted moments of shares of unequal size (Kleinman 1973). docs/statistics.md, section Returns.
 
     Examples
     --------
     >>> import kundenwert as kw
-    >>> frame = pd.DataFrame({"frequency": [1, 1, 0], "recency": [1.0, 2.0, 0.0], "T": [9.0, 9.0, 9.0],
-    ...                       "monetary_value": [10.0, 10.0, 0.0], "gross": [20.0, 20.0, 10.0],
-    ...                       "refunds": [0.0, 10.0, 0.0], "orders": [2, 2, 1]})
+    >>> frame = pd.DataFrame({"frequency": [1, 1, 1], "recency": [1.0, 2.0, 3.0], "T": [9.0, 9.0, 9.0],
+    ...                       "monetary_value": [10.0, 10.0, 10.0], "gross": [20.0, 20.0, 20.0],
+    ...                       "refunds": [0.0, 10.0, 0.0], "orders": [2, 2, 2]})
     >>> prior = fit_return_prior(kw.as_summary(frame, time_unit="week"))
-    >>> prior.item_value.tolist(), prior.money.mean.round(2).tolist()
-    ([10.0, 10.0], [0.25, 0.25])
+    >>> prior.cohorts, prior.money.mean.round(2).tolist(), prior.orders is None
+    (('all',), [0.21, 0.21], True)
     """
     counted = _counted(summary.table)
     labels = summary.table["cohort"].to_numpy().astype(str)
-    cohorts = tuple(sorted(set(labels)))
+    cohorts = tuple(sorted(map(str, set(labels))))
     groups = [*(np.flatnonzero(labels == cohort) for cohort in cohorts), np.arange(len(labels))]
-    values = np.array([_typical(counted.gross[rows], counted.orders[rows]) for rows in groups])
-    money = [
-        share_prior(counted.back[rows] / value, counted.gross[rows] / value)
-        for rows, value in zip(groups, values, strict=True)
-    ]
+    found = [money_prior(counted.share[rows], counted.paid[rows]) for rows in groups]
+    money, items = _together([prior for prior, _ in found]), np.array([each for _, each in found])
     orders = None
     if counted.returned is not None:
         orders = _together([share_prior(counted.returned[rows], counted.orders[rows]) for rows in groups])
-    return ReturnPrior(cohorts, values, _together(money), orders)
+    return ReturnPrior(cohorts, items, money, orders)
 
 
 def return_shares(summary: "CustomerSummary", prior: ReturnPrior | None = None) -> ReturnShares:
     """The Beta posterior of each customer's returns, given the returns so far.
 
-    A refund of a part of an order is that part of its value come back. A refund beyond what was paid counts as what was
-    paid.
+    An item is worth the customer's own mean order, divided by the items that orders of the cohort hold. A refund beyond
+    what was paid counts as what was paid.
 
     Parameters
     ----------
@@ -167,10 +165,8 @@ def return_shares(summary: "CustomerSummary", prior: ReturnPrior | None = None) 
     counted = _counted(summary.table)
     prior = fit_return_prior(summary) if prior is None else prior
     at = prior.rows(summary.table["cohort"])
-    items = prior.item_value[at]
-    money = BetaShares(prior.money.a[at], prior.money.b[at]).given(
-        counted.back / items, (counted.gross - counted.back) / items
-    )
+    items = prior.items[at] * counted.paid
+    money = BetaShares(prior.money.a[at], prior.money.b[at]).given(items * counted.share, items * (1.0 - counted.share))
     orders = None
     if counted.returned is not None and prior.orders is not None:
         orders = BetaShares(prior.orders.a[at], prior.orders.b[at]).given(
@@ -195,32 +191,74 @@ def share_prior(back: FloatArray, size: FloatArray) -> BetaShares:
     BetaShares, both shapes of shape (1,).
     """
     back, size = back[size > 0], size[size > 0]
-    total, came = size.sum(), back.sum()
-    mean = (came + 0.5) / (total + 1.0)
-    strength = _strength(back / size, size) if 0 < came < total else max(total, NOTHING_LEARNED)
-    return BetaShares(np.array([mean * strength]), np.array([(1.0 - mean) * strength]))
-
-
-def _strength(share: FloatArray, size: FloatArray) -> float:
     total = size.sum()
-    mean = np.sum(size * share) / total
-    spread = np.sum(size * (share - mean) ** 2) / (mean * (1.0 - mean))
-    weight = 1.0 - size / total
+    if not 0 < back.sum() < total:
+        return _shapes(back.sum(), total, max(total, NOTHING_LEARNED))
+    deviation, weight = _deviations(back / size, size)
     several = np.sum(weight * (size - 1.0))
     if several <= 0:
-        return NOTHING_LEARNED
-    alike = (spread - weight.sum()) / several  # 1/(a + b + 1): what items of one customer have in common
-    most = max(total, NOTHING_LEARNED)
+        return _shapes(back.sum(), total, NOTHING_LEARNED)
+    alike = (np.sum(weight * size * deviation) - weight.sum()) / several
+    return _shapes(back.sum(), total, _strength(alike, total))
+
+
+def money_prior(share: FloatArray, orders: FloatArray) -> tuple[BetaShares, float]:
+    """The Beta distribution of customers' shares of money, and how many items an order is worth.
+
+    Shares of money say more than shares of orders where orders come back in parts, and less where their prices differ.
+    How much is seen in the shares themselves: with `pq = mean (1 - mean)` and `alike = 1/(a + b + 1)` their variance is
+    `pq (alike + (1 - alike)/(items * orders))`, a line in `1/orders`, which is fitted by weighted least squares.
+
+    Parameters
+    ----------
+    share : (customer,) of what was paid that came back. orders : (customer,) of which something was paid.
+
+    Returns
+    -------
+    The prior, both shapes of shape (1,), and the items of an order. Where all customers have as many orders the line
+    has no slope: an order is one item, and the prior that of `share_prior`.
+    """
+    share, orders = share[orders > 0], orders[orders > 0]
+    back, total = np.sum(share * orders), orders.sum()
+    if not 0 < back < total or (orders == orders[0]).all():
+        return share_prior(share * orders, orders), 1.0
+    deviation, weight = _deviations(share, orders)
+    weight, inverse = weight * orders, 1.0 / orders
+    centre = np.sum(weight * inverse) / weight.sum()
+    level = np.sum(weight * deviation) / weight.sum()
+    slope = np.sum(weight * (inverse - centre) * deviation) / np.sum(weight * (inverse - centre) ** 2)
+    alike = level - slope * centre
+    if alike <= 0:  # no more differences than chance makes: the line goes through the origin
+        alike, slope = np.float64(0.0), np.sum(weight * inverse * deviation) / np.sum(weight * inverse**2)
+    items = float(np.clip((1.0 - alike) / slope, *ITEMS)) if slope > 0 else ITEMS[1]
+    return _shapes(items * back, items * total, _strength(alike, items * total)), items
+
+
+def _deviations(share: FloatArray, size: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(customer,) squared deviations from the mean over `mean (1 - mean)`, made free of bias, and their weights."""
+    mean = np.sum(size * share) / size.sum()
+    weight = 1.0 - size / size.sum()  # of a customer who is the cohort: nothing is left to deviate from
+    deviation = np.divide((share - mean) ** 2, weight, out=np.zeros(len(share)), where=weight > 0)
+    return deviation / (mean * (1.0 - mean)), weight
+
+
+def _strength(alike: float, most: float) -> float:
+    """`a + b` of a Beta from `1/(a + b + 1)`, within its limits."""
     return float(np.clip((1.0 - alike) / alike, LEAST_STRENGTH, most)) if alike > 0 else float(most)
+
+
+def _shapes(back: float, total: float, strength: float) -> BetaShares:
+    mean = (back + 0.5) / (total + 1.0)
+    return BetaShares(np.array([mean * strength]), np.array([(1.0 - mean) * strength]))
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """(customer,) money and orders, and what of them came back."""
+    """(customer,) share of money that came back, orders, those that can tell of money, and those that came back."""
 
-    gross: FloatArray
-    back: FloatArray
+    share: FloatArray
     orders: FloatArray
+    paid: FloatArray
     returned: FloatArray | None
 
 
@@ -244,14 +282,9 @@ def _counted(table: pd.DataFrame) -> _Counted:
     ]
     if violations:
         raise DataError("customer summary", violations)
-    back = np.minimum(found["refunds"], found["gross"])
-    return _Counted(found["gross"], back, found["orders"], found[RETURNED] if counted else None)
-
-
-def _typical(gross: FloatArray, orders: FloatArray) -> float:
-    """Median over customers of their mean order; without any paid order the unit of money, which then is never read."""
-    paid = (gross > 0) & (orders > 0)
-    return float(np.median(gross[paid] / orders[paid])) if paid.any() else 1.0
+    gross, orders = found["gross"], found["orders"]
+    share = np.divide(np.minimum(found["refunds"], gross), gross, out=np.zeros(len(table)), where=gross > 0)
+    return _Counted(share, orders, np.where(gross > 0, orders, 0.0), found[RETURNED] if counted else None)
 
 
 def _together(shares: Sequence[BetaShares]) -> BetaShares:
