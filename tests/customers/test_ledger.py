@@ -75,6 +75,16 @@ def test_nominal_sums_by_hand_and_as_the_summary_has_them():
     assert sums.gross.tolist() == [35.3, 40.0] == table["gross"].tolist()
     assert sums.refunds.tolist() == [12.0, 0.0] == table["refunds"].tolist()
     assert sums.events.tolist() == [[2.5, 0.0], [0.0, 30.0]]
+    assert sums.returned_orders.tolist() == [0.0, 0.0]
+
+
+def test_an_order_that_came_back_costs_on_its_own_day():
+    back = pd.DataFrame([("a", "2025-03-20", -20.0)], columns=["customer_id", "date", "spend"])
+    book, _ = _book(pd.concat([LOG, back]))  # 25.2 - 5 - 7 - 20 < 0: of the 10.1 before it 3.3 are left
+    assert book.returned.tolist() == [False, True, *[False] * 7]
+    assert book.sums().returned_orders.tolist() == [1, 0]
+    assert book.compounded(0.01).returned_orders == pytest.approx([math.exp(0.75), 0])
+    assert book.contributions(0.5, 1.0, [4.0, 9.0])[:3] == pytest.approx([4.05, 12.6 - 1 - 4, -2.5])
 
 
 def test_without_events_there_is_no_column_of_them():
@@ -177,12 +187,14 @@ def test_sums_of_cdnow_are_those_of_its_summary():
 def test_sums_with_refunds_and_events_are_those_of_the_summary(shop):
     log, events = shop
     orders = read(log, **COLUMNS)
-    summary = summarize(orders, observation_end="1997-09-30")
+    summary = summarize(orders, observation_end="1997-09-30", count_returns=True)
     costs = read_events(events)
     sums = ledger(orders, summary, costs).sums()
     assert (summary.table["refunds"] > 0).sum() > 300
     np.testing.assert_array_equal(sums.orders, summary.table["orders"])
     np.testing.assert_array_equal(sums.gross, summary.table["gross"])
+    np.testing.assert_array_equal(sums.returned_orders, summary.table["returned_orders"])
+    assert sums.returned_orders.sum() > 100
     np.testing.assert_array_equal(sums.refunds, summary.table["refunds"])
     np.testing.assert_array_equal(sums.events, sum_events(costs, summary))
 
@@ -239,7 +251,7 @@ def test_order_of_rows_and_kind_of_frame_change_nothing(shop, kind):
     for name in ("first_day", "customer", "day", "kind", "amount"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
     grown, as_expected = got.compounded(0.002), expected.compounded(0.002)
-    for name in ("orders", "gross", "refunds", "events"):
+    for name in ("orders", "returned_orders", "gross", "refunds", "events"):
         np.testing.assert_array_equal(getattr(grown, name), getattr(as_expected, name))
 
 

@@ -104,6 +104,12 @@ def _violations(table: pd.DataFrame, numbers: dict[str, "pd.Series[float]"]) -> 
         fix = "It counts the repeat purchase days with a positive net, and monetary_value is their mean."
         broken.append(((n > x) | (n != np.floor(n)), "spend_days is not a whole number up to frequency", fix))
         broken.append(((n > 0) != (z > 0), "one of spend_days and monetary_value is 0 and the other is not", fix))
+    if "returned_orders" in table:
+        returned = pd.to_numeric(table["returned_orders"], errors="coerce")
+        unread = returned.isna() & table["returned_orders"].notna()
+        wrong = unread | (returned < 0) | (returned != np.floor(returned)) & returned.notna() | (returned > x + 1)
+        fix = "It counts purchase days whose money went back in full; leave it empty where it is not known."
+        broken.append((wrong, "returned_orders is not a whole number up to frequency + 1", fix))
     if "cohort" in table:
         broken.append((table["cohort"].isna(), "cohort is missing", "Fill it in, or leave the column out."))
     return [_violation(ids[rows], rule, fix) for rows, rule, fix in broken if rows.any()]

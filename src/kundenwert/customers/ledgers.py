@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.customers.events import CostEvents, events_of
-from kundenwert.customers.refunds import round_money
+from kundenwert.customers.refunds import DayBook, net_days, round_money
 from kundenwert.customers.summary import CustomerSummary, purchase_days, refund_days
 from kundenwert.customers.tables import customer_codes, positions
 from kundenwert.customers.transactions import Transactions, to_pandas
@@ -35,11 +35,13 @@ class LedgerSums:
     Parameters
     ----------
     orders : (customer,) purchase days, each counted with its growth: times a cost per order they are money.
+    returned_orders : (customer,) purchase days whose money went back in full, counted likewise on the purchase day.
     gross, refunds : (customer,) money, both positive; the refunds are those that a summary counts.
     events : (customer, kind) money.
     """
 
     orders: FloatArray
+    returned_orders: FloatArray
     gross: FloatArray
     refunds: FloatArray
     events: FloatArray
@@ -82,6 +84,15 @@ class Ledger:
         """(entry,) time since the customer's first purchase, negative for events before it."""
         return np.asarray((self.day - self.first_day[self.customer]).astype(np.float64) / self.time_unit.days)
 
+    @property
+    def returned(self) -> npt.NDArray[np.bool_]:
+        """(entry,) purchase days that were paid for and of which refunds up to the end of observation left nothing."""
+        money, bought = self.kind < EVENT, np.flatnonzero(self.kind == ORDER)
+        net, _ = net_days(DayBook(self.customer[money], self.kind[money] == REFUND, self.amount[money]))
+        returned = np.zeros(len(self.kind), dtype=bool)
+        returned[bought] = (self.amount[bought] > 0) & (net <= 0)
+        return returned
+
     def sums(self) -> LedgerSums:
         """Nominal sums by customer: those of the summary, and the events by kind."""
         return self.compounded(0.0)
@@ -108,25 +119,29 @@ class Ledger:
         events = [total(self.kind == EVENT + k, grown) for k in range(len(self.kinds))]
         return LedgerSums(
             total(self.kind == ORDER, growth),
+            total(self.returned, growth),
             total(self.kind == ORDER, grown),
             total(self.kind == REFUND, grown),
             np.column_stack(events) if events else np.zeros((n, 0)),
         )
 
-    def contributions(self, margin: Any = 1.0, cost_per_order: Any = 0.0) -> FloatArray:
+    def contributions(self, margin: Any = 1.0, cost_per_order: Any = 0.0, cost_per_return: Any = 0.0) -> FloatArray:
         """What each entry brought: the margin of what was paid less the cost of the order, and less what came after.
 
         Parameters
         ----------
         margin, cost_per_order : numbers, or (customer,).
+        cost_per_return : likewise, of an order whose money went back in full, besides the refund; it is taken off on
+            the day of the order, somewhat before it was spent.
 
         Returns
         -------
         (entry,) money, negative for refunds and events.
         """
-        share, cost = (self._by_entry(value) for value in (margin, cost_per_order))
+        share, cost, returning = (self._by_entry(value) for value in (margin, cost_per_order, cost_per_return))
         order, refund = self.kind == ORDER, self.kind == REFUND
-        return np.where(order, share * self.amount - cost, np.where(refund, -share * self.amount, -self.amount))
+        earned = share * self.amount - cost - np.where(self.returned, returning, 0.0)
+        return np.where(order, earned, np.where(refund, -share * self.amount, -self.amount))
 
     def running(self, contributions: FloatArray, rate: float = 0.0) -> FloatArray:
         """Sum of a customer's contributions up to each entry, at their worth on the day of the first purchase.
@@ -198,7 +213,7 @@ def ledger(orders: Transactions, summary: CustomerSummary, events: CostEvents | 
     Returns
     -------
     Ledger
-        Its sums are the summary's `orders`, `gross` and `refunds`, and the sums of the events by kind.
+        Its sums are the summary's `orders`, `returned_orders`, `gross` and `refunds`, and those of the events by kind.
 
     Raises
     ------

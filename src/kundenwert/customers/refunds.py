@@ -38,7 +38,7 @@ def round_money(value: Any, scale: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class DayBook:
     """Purchase days and refund days of some customers, sorted by customer, then day, purchases first.
 
     Parameters
@@ -51,13 +51,41 @@ class _Ledger:
     amount: Any
 
 
-def _ledger(days: pd.DataFrame, refunds: pd.DataFrame) -> tuple[_Ledger, Any]:
+def _day_book(days: pd.DataFrame, refunds: pd.DataFrame) -> tuple[DayBook, Any]:
     code, ids = pd.factorize(pd.concat([days["customer_id"], refunds["customer_id"]], ignore_index=True))
     day = pd.concat([days["day"], refunds["day"]]).to_numpy()
     refund = np.repeat([False, True], [len(days), len(refunds)])
     amount = np.concatenate([days["gross"].to_numpy(float), refunds["refund"].to_numpy(float)])
     order = np.lexsort((refund, day, code))
-    return _Ledger(code[order], refund[order], amount[order]), ids
+    return DayBook(code[order], refund[order], amount[order]), ids
+
+
+def net_days(book: DayBook) -> tuple[Any, Any]:
+    """What refunds leave of each purchase day.
+
+    Parameters
+    ----------
+    book : of some customers.
+
+    Returns
+    -------
+    (purchase day,) net money, negative on a first day that bears an excess; and (row,) whether the row is a refund that
+    has a purchase day not after it.
+    """
+    row = np.arange(len(book.code))
+    latest = np.maximum.accumulate(np.where(book.refund, -1, row)) if len(row) else row
+    matched = book.refund & (latest >= 0)
+    matched[matched] = book.code[latest[matched]] == book.code[matched]
+    taken = np.bincount(latest[matched], weights=book.amount[matched], minlength=len(row))
+    bought = ~book.refund
+    code = book.code[bought]
+    net = _carry(book.amount[bought] - taken[bought], _first_rows(code))
+    return round_money(net, np.bincount(book.code, weights=book.amount)[code]), matched
+
+
+def _first_rows(code: Any) -> Any:
+    """(row,) whether a row is the first of its customer, where rows are sorted by customer."""
+    return np.r_[True, code[1:] != code[:-1]][: len(code)]
 
 
 def net_refunds(days: pd.DataFrame, refunds: pd.DataFrame) -> pd.DataFrame:
@@ -71,8 +99,9 @@ def net_refunds(days: pd.DataFrame, refunds: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     (customer,) `customer_id, first_amount, spend` (net of the repeat days with a positive net), `spend_days` (their
-    number), `refunds` (matched, positive), `early_refund` (a refund before the first purchase was ignored),
-    `purchases` (purchase days; 0 for a customer with refunds alone).
+    number), `returned_orders` (days that were paid for and have no positive net), `refunds` (matched, positive),
+    `early_refund` (a refund before the first purchase was ignored), `purchases` (purchase days; 0 for a customer with
+    refunds alone).
 
     Examples
     --------
@@ -82,20 +111,13 @@ def net_refunds(days: pd.DataFrame, refunds: pd.DataFrame) -> pd.DataFrame:
     >>> net_refunds(days, back)[["first_amount", "spend", "spend_days"]].to_numpy().tolist()
     [[10.0, 15.0, 1.0]]
     """
-    book, ids = _ledger(days, refunds)
+    book, ids = _day_book(days, refunds)
     n = len(ids)
-    row = np.arange(len(book.code))
-    latest = np.maximum.accumulate(np.where(book.refund, -1, row)) if len(row) else row
-    matched = book.refund & (latest >= 0)
-    matched[matched] = book.code[latest[matched]] == book.code[matched]
-    taken = np.bincount(latest[matched], weights=book.amount[matched], minlength=len(row))
-
+    net, matched = net_days(book)
     bought = ~book.refund
     code = book.code[bought]
-    first = np.r_[True, code[1:] != code[:-1]][: len(code)]
-    net = _carry(book.amount[bought] - taken[bought], first)
+    first = _first_rows(code)
     scale = np.bincount(book.code, weights=book.amount, minlength=n)
-    net = round_money(net, scale[code])
     paid = ~first & (net > 0)
     back = np.bincount(book.code[matched], weights=book.amount[matched], minlength=n)
     return pd.DataFrame(
@@ -104,6 +126,7 @@ def net_refunds(days: pd.DataFrame, refunds: pd.DataFrame) -> pd.DataFrame:
             "first_amount": np.bincount(code[first], weights=net[first], minlength=n),
             "spend": np.bincount(code[paid], weights=net[paid], minlength=n),
             "spend_days": np.bincount(code[paid], minlength=n),
+            "returned_orders": np.bincount(code[(book.amount[bought] > 0) & (net <= 0)], minlength=n),
             "refunds": round_money(back, scale),
             "early_refund": np.bincount(book.code[book.refund & ~matched], minlength=n) > 0,
             "purchases": np.bincount(code, minlength=n),

@@ -19,6 +19,7 @@ from kundenwert.errors import FIRST_IDS, DataError, UsageError, Violation
 from kundenwert.names import SUMMARY_TABLE
 from kundenwert.units import Currency, TimeUnit
 
+RETURNED_ORDERS = "returned_orders"
 _NO_NEWS_DAYS = 7
 """A log may end this long before its observation without a word: a shop can have a week without an order."""
 
@@ -34,7 +35,8 @@ class CustomerSummary:
         spend of the repeat days with a positive net, 0.0 where there is none; `spend_days`, the number of those days;
         `orders`, purchase days with the first; `first_amount`, net spend of the first day; `gross` and `refunds`,
         both positive; `first_day`, `last_day`. Then `early_refund`: a refund before the first purchase was ignored.
-        Then the carried columns. What a summary that a user brought does not know is missing.
+        Then, where it was asked for, `returned_orders`: purchase days whose money went back in full. Then the carried
+        columns. What a summary that a user brought does not know is missing.
     time_unit : of `recency` and `T`.
     observation_end : last day that was observed, where known.
     currency : of the money columns, where known.
@@ -89,6 +91,7 @@ def summarize(
     timezone: str = "UTC",
     currency: Currency | str | None = None,
     min_customers: int = 0,
+    count_returns: bool = False,
     base_dir: str | Path | None = None,
 ) -> CustomerSummary:
     """Summarize a transaction log by customer.
@@ -110,6 +113,9 @@ def summarize(
     time_unit : `day | week | month | year`, the unit of recency and T; the resolution stays the day.
     timezone, currency, base_dir : as in `read`.
     min_customers : smaller cohorts join others (see `merge_small`); 0 keeps all.
+    count_returns : whether to add the column `returned_orders`: the purchase days that were paid for and of which
+        refunds left nothing. What a return costs besides the refund is asked of it. Orders that were cancelled do not
+        belong into the log at all: neither their amounts nor their times.
 
     Returns
     -------
@@ -137,6 +143,10 @@ def summarize(
     rule, unit = CohortRule(cohort, min_customers), TimeUnit.parse(time_unit)
     named = {"customer": customer, "time": time, "amount": amount}
     log = _transactions(orders, named, rule, carry=carry, timezone=timezone, currency=currency, base_dir=base_dir)
+    if count_returns and RETURNED_ORDERS in log.carried.values():
+        raise UsageError(
+            f"{RETURNED_ORDERS} cannot be counted and carried: rename the log's column, or do one of both."
+        )
     end = parse_day(observation_end, "observation_end") if observation_end is not None else log.last_day
     used = log.frame.filter(nw.col("day") <= end)
     counted = _row_counts(used)
@@ -158,7 +168,8 @@ def summarize(
         "early_refunds": int(table["early_refund"].sum()),
         "refunds_without_purchase": refunding,
     }
-    complete = pd.concat([_timed(table, end, unit), carried], axis=1)
+    returned = table[[RETURNED_ORDERS]] if count_returns else None
+    complete = pd.concat([_timed(table, end, unit), returned, carried], axis=1)
     return CustomerSummary(complete, unit, end, log.currency, counts, (*merges, *_unobserved(log.last_day, end)))
 
 
@@ -241,7 +252,7 @@ def _money(customers: pd.DataFrame, netted: pd.DataFrame | None) -> pd.DataFrame
     table["first_amount"] = round_money(customers["first_amount"], scale)
     table["spend"] = round_money(customers["gross"] - customers["first_amount"], scale)
     table["spend_days"] = customers["paid_days"] - (customers["first_amount"] > 0)
-    table["refunds"], table["early_refund"] = 0.0, False
+    table["refunds"], table["early_refund"], table[RETURNED_ORDERS] = 0.0, False, 0
     if netted is not None:
         at = pd.Index(table["customer_id"]).get_indexer(netted.index)
         for name in netted.columns:
@@ -298,7 +309,7 @@ def as_summary(
     ----------
     frame : (customer,) any frame with `frequency, recency, T, monetary_value`. `customer_id` may be a column, the
         index of a pandas frame, or missing (then the row number); `cohort` may be missing (then `all`). Further
-        columns stay, after the standard ones.
+        columns stay, after the standard ones; one called `returned_orders` is held to what `summarize` counts there.
     time_unit : of `recency` and `T` in the frame; it cannot be guessed.
     observation_end, currency : where known.
 
