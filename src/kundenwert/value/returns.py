@@ -81,7 +81,7 @@ class ReturnShares:
     ----------
     money : (customer,) share of what was paid that comes back. It belongs into a forecast of spend only where the spend
         model saw amounts before refunds; after refunds it would be counted twice.
-    orders : (customer,) probability that an order is returned, in whole or in part; None where this was not counted.
+    orders : (customer,) probability that an order is one of `returned_orders`; None where these were not counted.
     """
 
     money: BetaShares
@@ -273,7 +273,9 @@ def _counted(table: pd.DataFrame) -> _Counted:
     remedy = "Summarize a log of orders, or add the column."
     broken = [(np.isnan(found[name]), f"{name} is not known", remedy) for name in needed]
     more = found[RETURNED] > found["orders"]
-    broken.append((more, f"{RETURNED} is greater than orders", "An order that came back in parts counts once."))
+    broken.append(
+        (more, f"{RETURNED} is greater than orders", "An order can come back once: count orders, not parcels.")
+    )
     ids = table["customer_id"].to_numpy()
     violations = [
         Violation(rule, int(rows.sum()), ids[rows].tolist(), way_out, "customer")
