@@ -24,7 +24,9 @@ from .sources_cited import cite
 from .spec import load_spec
 from .units import DiscountRate, Horizon, TimeUnit
 from .value.acquisition import new_customer_value
+from .value.breakdown import RealizedBreakdown, realized_breakdown
 from .value.dead_or_silent import ChurnFigures, churn_figures, watch_list_date
+from .value.economics import Economics, resolve_economics
 from .value.estimate import estimate_value
 from .value.labelled import predictive_quantiles
 from .value.quantities import (
@@ -36,6 +38,7 @@ from .value.quantities import (
     purchase_distribution,
 )
 from .value.results import Value
+from .value.returns import ReturnShares, return_shares
 
 __all__ = [
     "examples",
@@ -69,6 +72,12 @@ __all__ = [
     "purchase_distribution",
     "expected_purchases_new",
     "expected_spend",
+    "resolve_economics",
+    "Economics",
+    "realized_breakdown",
+    "RealizedBreakdown",
+    "return_shares",
+    "ReturnShares",
     "estimate_value",
     "Value",
     "new_customer_value",

@@ -135,7 +135,7 @@ def test_the_master_passes_its_own_check_with_the_defaults() -> None:
     )
     posterior = kw.fit(summary)
     checks = {f.name: f for f in kw.check(posterior, summary, tracking=kw.track(posterior, summary, holdout)).findings}
-    assert checks["no divergent steps"].value == 0
+    assert posterior.engine == "gibbs"
     assert checks["chains agree (R-hat)"].value <= 1.01
     assert checks["enough independent draws (ESS)"].value >= 400
     assert checks["dropout is identified"].verdict == "PASS"
