@@ -1,7 +1,10 @@
 """The public names, in the order of a pipeline; `__init__.py` imports each when it is first used."""
 
 from .customers import examples
+from .customers.attributes import Attributes, read_attributes, with_attributes
+from .customers.events import CostEvents, events_of, read_events, sum_events
 from .customers.holdout import Holdout, hold_out, split
+from .customers.ledgers import Ledger, ledger
 from .customers.sources import read
 from .customers.summary import CustomerSummary, as_summary, summarize
 from .decisions.losses import Losses
@@ -46,6 +49,15 @@ __all__ = [
     "summarize",
     "as_summary",
     "CustomerSummary",
+    "read_events",
+    "CostEvents",
+    "events_of",
+    "sum_events",
+    "read_attributes",
+    "Attributes",
+    "with_attributes",
+    "ledger",
+    "Ledger",
     "split",
     "hold_out",
     "Holdout",

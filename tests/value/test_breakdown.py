@@ -8,9 +8,9 @@ import pytest
 
 from kundenwert.customers.summary import CustomerSummary, summarize
 from kundenwert.errors import DataError, UsageError
+from kundenwert.value.breakdown import realized_breakdown
 from kundenwert.value.economics import Economics, resolve_economics
 from kundenwert.value.realized import realized_values
-from kundenwert.value.breakdown import realized_breakdown
 from value_world import few_customers, summary_of
 
 HAND = pd.DataFrame(
