@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from kundenwert.decisions.knapsack import allocate, budget_points
+from kundenwert.decisions.knapsack_path import Options, walk
 from kundenwert.errors import UsageError
 
 CHANNELS = ["mail", "call", None, "mail"]
@@ -302,6 +303,18 @@ def test_tenths_add_up(customers):
     found = allocate(np.full((customers, 1), 0.1), np.ones((customers, 1)), 0.1 * customers)
     assert (found.action == 0).all()
     assert found.shadow_price == pytest.approx(10.0)
+    assert budget_points(np.full((3, 1), 0.1), np.ones((3, 1)), [0.3]).gain.tolist() == [3.0]
+
+
+def test_every_step_of_the_walk_is_a_choice_with_its_sums():
+    """On a line, where the second step seems steeper than the first by a last digit, steps must not change places."""
+    cost, gain = world(11, 60, 5)
+    cost[:20], gain[:20] = [1.6, 1.9, 3.0, 3.6, 9.0], [0.96, 1.14, 1.8, 2.16, 0.0]
+    options = Options(np.hstack([np.zeros((60, 1)), cost]), np.hstack([np.zeros((60, 1)), gain]))
+    path = walk(options)
+    sums = [options.sums(path.choice(taken)) for taken in range(len(path.slope) + 1)]
+    np.testing.assert_allclose(sums, np.column_stack([path.spent, path.gained]), rtol=1e-12, atol=1e-12)
+    assert (np.diff(path.slope) <= 0).all()
 
 
 def test_sets_that_are_a_billionth_too_dear_are_not_taken():

@@ -225,8 +225,6 @@ def solve(
         trail.append((kept // len(what), what[kept % len(what)]))
         partial = Partial(more.cost[kept], more.gain[kept], more.made[kept])
     better, at = np.empty_like(choice), int(partial.gain.argmax())
-    if partial.gain[at] <= beaten:
-        return choice, exact
     for customer, (before, option) in zip(order[::-1], trail[::-1], strict=True):
         better[customer], at = option[at], before[at]
     return better, exact
