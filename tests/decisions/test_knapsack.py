@@ -282,6 +282,13 @@ def test_without_money_and_contacts_both_have_the_price_of_their_first_buyer():
     assert found.contact_prices == {"mail": 200.0}
 
 
+def test_half_an_action_that_nobody_can_carry_does_not_count_in_the_bound():
+    """The budget would do for half of it, so that what is chosen never asks for a contact."""
+    found = allocate([[10.0]], [[100.0]], 5.0, capacities={"mail": 0}, channel=["mail"])
+    assert (found.gain, found.lp_bound, found.shadow_price) == (0.0, 0.0, 0.0)
+    assert found.contact_prices == {"mail": 100.0}
+
+
 def test_free_actions_are_rationed_by_their_channel():
     gain = np.arange(1.0, 301.0)[:, None]
     found = allocate(np.zeros((300, 1)), gain, 0.0, capacities={"mail": 10}, channel=["mail"])
