@@ -7,6 +7,8 @@ from .customers.holdout import Holdout, hold_out, split
 from .customers.ledgers import Ledger, ledger
 from .customers.sources import read
 from .customers.summary import CustomerSummary, as_summary, summarize
+from .decisions.holdout_cells import Cells, draw_cells, held_out_of, thompson_draw
+from .decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from .decisions.losses import Losses
 from .decisions.segments import Segments, segment
 from .decisions.thresholds import Thresholds
@@ -98,6 +100,14 @@ __all__ = [
     "Segments",
     "Thresholds",
     "Losses",
+    "allocate",
+    "Allocation",
+    "budget_points",
+    "BudgetCurve",
+    "draw_cells",
+    "Cells",
+    "held_out_of",
+    "thompson_draw",
     "plots",
     "retrain",
     "score",
