@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kundenwert.customers.events import read_events, sum_events
 from kundenwert.customers.summary import CustomerSummary, summarize
-from kundenwert.errors import DataError, UsageError
+from kundenwert.errors import UsageError
 from kundenwert.value.breakdown import realized_breakdown
 from kundenwert.value.economics import Economics, resolve_economics
 from kundenwert.value.realized import realized_values
@@ -29,14 +30,7 @@ HAND = pd.DataFrame(
         "won_for": [10.0, 0.0, 7.5],
     }
 )
-EVENTS = pd.DataFrame(
-    {
-        "customer_id": ["c", "a", "c", "c", "a"],
-        "kind": ["visit", "ticket", "ticket", "visit", "ticket"],
-        "amount": [30.0, 2.5, 2.5, 20.0, 1.0],
-        "note": None,
-    }
-)
+EVENTS = pd.DataFrame({"ticket": [3.5, 0.0, 2.5], "visit": [0.0, 0.0, 50.0]})
 
 
 def economics(summary: CustomerSummary, **given: object) -> Economics:
@@ -144,41 +138,32 @@ def test_costs_of_time_are_named_and_not_counted():
     assert "The yearly cost of a customer on file" in found._repr_html_()
 
 
-def test_rows_of_a_customer_and_kind_are_added_in_any_order():
-    summary = summary_of(HAND)
-    costs = economics(summary, margin=0.3)
-    once = EVENTS.groupby(["customer_id", "kind"], as_index=False)["amount"].sum()
-    one = realized_breakdown(summary, costs, EVENTS).table
-    spaced = EVENTS.assign(kind=[" visit", "ticket ", "ticket", "visit", "ticket"])
-    for other in (once, EVENTS.iloc[::-1], EVENTS.astype({"kind": "category"}), spaced):
-        pd.testing.assert_frame_equal(realized_breakdown(summary, costs, other).table, one, rtol=1e-14)
-    assert realized_breakdown(summary, costs, EVENTS.iloc[:0]).parts == realized_breakdown(summary, costs).parts
-
-
-def test_every_broken_rule_of_the_events_comes_in_one_message():
-    summary = summary_of(HAND)
-    wrong = pd.DataFrame(
+def test_events_of_a_log_are_added_up_by_kind():
+    """From orders and events as they are written down to the parts, by hand."""
+    orders = pd.DataFrame({"customer_id": ["a", "a", "b"], "date": "2025-01-01", "spend": [20.0, 10.0, 5.0]})
+    orders.loc[1, "date"] = "2025-02-01"
+    events = pd.DataFrame(
         {
-            "customer_id": ["a", "z", "b", "y", "c", "a"],
-            "kind": ["ticket", "ticket", None, "ticket", "visit", " "],
-            "amount": ["x", 2.0, 3.0, 4.0, -5.0, np.inf],
+            "customer_id": ["b", "a", "a"],
+            "date": "2025-02-03",
+            "kind": ["visit", "ticket", "ticket"],
+            "amount": [7, 1, 2],
         }
     )
-    with pytest.raises(DataError) as caught:
-        realized_breakdown(summary, economics(summary, margin=0.3), wrong)
-    assert [(v.rule, v.count, list(v.ids)) for v in caught.value.violations] == [
-        ("the customer is not in the summary", 2, ["z", "y"]),
-        ("the kind is missing", 2, ["b", "a"]),
-        ("the amount is missing, not a number or infinite", 2, ["a", "a"]),
-        ("the amount is negative", 1, ["c"]),
-    ]
+    summary = summarize(orders, customer="customer_id", time="date", amount="spend", observation_end="2025-04-30")
+    sums = sum_events(read_events(events), summary)
+    found = realized_breakdown(summary, economics(summary, margin=0.5), sums).table.set_index("customer_id")
+    assert found["event_ticket"].to_dict() == {"a": -3.0, "b": 0.0}
+    assert found["event_visit"].to_dict() == {"a": 0.0, "b": -7.0}
+    assert found["realized_value"].to_dict() == {"a": 12.0, "b": -4.5}
 
 
-@pytest.mark.parametrize("name", ["customer_id", "kind", "amount"])
-def test_a_missing_column_of_the_events_is_named(name):
+def test_events_of_others_are_refused():
     summary = summary_of(HAND)
-    with pytest.raises(UsageError, match=f"no column '{name}'.*Did you mean '{name}s'"):
-        realized_breakdown(summary, economics(summary, margin=0.3), EVENTS.rename(columns={name: f"{name}s"}))
+    with pytest.raises(UsageError, match=r"of 2 customers are not those of the summary's 3.*sum_events"):
+        realized_breakdown(summary, economics(summary, margin=0.3), EVENTS.iloc[:2])
+    with pytest.raises(UsageError, match="not numbers: visit"):
+        realized_breakdown(summary, economics(summary, margin=0.3), EVENTS.assign(visit=[1.0, np.nan, 0.0]))
 
 
 def test_economics_of_others_are_refused():

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
+from kundenwert.errors import UsageError
 from kundenwert.value.assumptions import Assumption
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import RETURNED, Economics
@@ -17,7 +17,6 @@ from kundenwert.value.settings import COSTS_WITHOUT_MARGIN, ValueBasis
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
 
-EVENT_COLUMNS = ("customer_id", "kind", "amount")
 EVENT_PREFIX = "event_"
 
 
@@ -64,8 +63,8 @@ def realized_breakdown(
     ----------
     summary : customers; columns `gross`, `refunds`, `orders`, and `returned_orders` for customers with a return cost.
     economics : of these customers, as `resolve_economics` returns it.
-    events : cost events of these customers up to the end of observation: `customer_id`, `kind` (text) and `amount`
-        (money, not negative). Rows of one customer and kind are added up; further columns are not read.
+    events : what serving these customers cost up to the end of observation, (customer,) one column of money a kind, as
+        `sum_events` returns it.
 
     Returns
     -------
@@ -74,8 +73,7 @@ def realized_breakdown(
 
     Raises
     ------
-    UsageError : economics of other customers, events without a margin, or a column of the events is missing.
-    DataError : events of customers whom the summary does not know, without a kind, or with an amount that is no cost.
+    UsageError : economics or events of other customers, or events without a margin.
 
     Notes
     -----
@@ -89,7 +87,7 @@ def realized_breakdown(
     ...                       "gross": [100.0], "refunds": [20.0], "orders": [3], "returned_orders": [1]})
     >>> summary = kw.as_summary(frame, time_unit="week")
     >>> costs = resolve_economics(summary.table, margin=0.5, cost_per_order=4.0, return_cost=3.0, time_unit="week")
-    >>> tickets = pd.DataFrame({"customer_id": [0, 0], "kind": "ticket", "amount": [2.0, 2.5]})
+    >>> tickets = pd.DataFrame({"ticket": [4.5]})
     >>> found = realized_breakdown(summary, costs, tickets)
     >>> found.parts
     ('gross_margin', 'refunds', 'order_costs', 'return_costs', 'event_ticket')
@@ -110,8 +108,8 @@ def realized_breakdown(
     if events is not None:
         if economics.value_basis == "revenue":
             raise UsageError(COSTS_WITHOUT_MARGIN)
-        sums = _sums(events, table["customer_id"])
-        parts |= {f"{EVENT_PREFIX}{kind}": -amounts for kind, amounts in sums.items()}
+        sums = _checked(events, table)
+        parts |= {f"{EVENT_PREFIX}{kind}": -sums[kind].to_numpy(dtype=np.float64) for kind in sums.columns}
     if economics.acquisition_cost is not None:
         parts["acquisition_cost"] = -economics.acquisition_cost
     found = pd.DataFrame({"customer_id": table["customer_id"].array})
@@ -127,34 +125,17 @@ def _column(table: pd.DataFrame, name: str) -> FloatArray:
     return np.asarray(table[name].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _sums(events: pd.DataFrame, customers: "pd.Series[Any]") -> dict[str, FloatArray]:
-    """Kind -> (customer,) sum of the amounts, kinds in the order of their names."""
-    for name in EVENT_COLUMNS:
-        if name not in events:
-            hint = did_you_mean(name, map(str, events.columns))
-            raise UsageError(f"cost events have no column {name!r}.{hint} They need {', '.join(EVENT_COLUMNS)}.")
-    ids = events["customer_id"].to_numpy()
-    at = pd.Index(customers).get_indexer(pd.Index(ids))
-    amounts = pd.to_numeric(events["amount"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    finite = np.isfinite(amounts)
-    names = events["kind"].astype(str).str.strip()
-    unnamed = events["kind"].isna().to_numpy() | (names == "").to_numpy()
-    rules = [
-        (at < 0, "the customer is not in the summary", "Drop these events, or write ids as the orders have them."),
-        (unnamed, "the kind is missing", "Say what the cost was for, such as 'ticket'."),
-        (~finite, "the amount is missing, not a number or infinite", "Fill it in, or drop these events."),
-        (finite & (amounts < 0), "the amount is negative", "Costs are positive numbers."),
-    ]
-    violations = [
-        Violation(rule, int(rows.sum()), ids[rows].tolist(), remedy) for rows, rule, remedy in rules if rows.any()
-    ]
-    if violations:
-        raise DataError("cost events", violations)
-    codes, kinds = pd.factorize(names, sort=True)
-    return {
-        str(kind): np.bincount(at[codes == code], weights=amounts[codes == code], minlength=len(customers))
-        for code, kind in enumerate(kinds)
-    }
+def _checked(events: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Sums by kind of exactly these customers."""
+    if not events.index.equals(table.index):
+        raise UsageError(
+            f"cost events of {len(events):,} customers are not those of the summary's {len(table):,}, row by row. "
+            "Pass sum_events(events, summary)."
+        )
+    wrong = [str(kind) for kind in events.columns if not np.isfinite(events[kind].to_numpy(dtype=np.float64)).all()]
+    if wrong:
+        raise UsageError(f"sums of cost events are not numbers: {', '.join(wrong)}. Pass sum_events(events, summary).")
+    return events
 
 
 def _not_counted(economics: Economics) -> tuple[Assumption, ...]:
