@@ -110,10 +110,11 @@ def lower_tails(bases: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.long
 def test_wide_proposals_see_the_tail_that_curvature_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without them now and then nearly all of the tail is missing, while k says that all is well."""
+    """Without them now and then most of the tail is missing, while k says that all is well."""
     with_wide, k = lower_tails(40)
+    seen = with_wide[k < 0.7]
     assert (k < 0.7).mean() > 0.95
-    assert with_wide[k < 0.7].min() > 0.004
+    assert seen.min() > 0.004
     assert abs(with_wide.mean() - 0.01) < 5 * 0.1 / np.sqrt(4000 * with_wide.size)
     monkeypatch.setattr(importance, "_widened", only_curvature)
     without, k = lower_tails(40)
@@ -121,3 +122,5 @@ def test_wide_proposals_see_the_tail_that_curvature_does_not(monkeypatch: pytest
     assert trusted.size > 0.9 * without.size
     assert trusted.min() < 0.003
     assert np.abs(trusted - 0.01).std() > 1.2 * np.abs(with_wide - 0.01).std()
+    figures = [with_wide.mean(), seen.min(), trusted.mean(), trusted.min()]  # as docs/statistics.md has them
+    np.testing.assert_allclose(figures, [0.0098, 0.0045, 0.0092, 0.0015], atol=3e-4)
