@@ -1,6 +1,6 @@
 """Cohorts: customers acquired in the same period or by the same channel, and how small ones join others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +11,9 @@ CALENDAR = ("day", "week", "month", "quarter", "year")
 ALL = "all"
 OTHER = "other"
 COLUMN = "column:"
+SPAN = ".."
+PEERS = " x "
+"""Between a cohort and the peer group within it: `1997-01 x web`. No cohort that peers are added to holds it itself."""
 
 
 @dataclass(frozen=True)
@@ -125,25 +128,89 @@ def _neighbors(labels: Sequence[str], sizes: Sequence[int], least: int) -> dict[
         start = max(at - 1, 0)
         (earlier, n), (later, k) = groups[start : start + 2]
         groups[start : start + 2] = [([*earlier, *later], n + k)]
-    return {label: f"{members[0]}..{members[-1]}" for members, _ in groups if len(members) > 1 for label in members}
+    return {label: _span(members[0], members[-1]) for members, _ in groups if len(members) > 1 for label in members}
 
 
-def map_to_known(labels: "pd.Series[str]", known: Sequence[str]) -> "pd.Series[str]":
-    """Labels as an earlier merge calls them: inside a span `1997-01..1997-03`, or `other` for columns.
+def _span(first: str, last: str) -> str:
+    """The label of a merged cohort; what it joins may be merged already."""
+    return first.partition(SPAN)[0] + SPAN + last.rpartition(SPAN)[2]
+
+
+def merge_small_groups(
+    cohorts: "pd.Series[str]", peers: "pd.Series[str]", rule: CohortRule
+) -> tuple["pd.Series[str]", tuple[str, ...]]:
+    """Labels of peer groups within cohorts, small ones merged.
+
+    A peer group that is small over all cohorts joins `other`. Within a peer group small cohorts then join as they do
+    without peers, so that nobody is put among peers of another kind while there are enough of his own.
+
+    Parameters
+    ----------
+    cohorts, peers : (customer,) labels.
+    rule : what the cohorts are of, and how many customers a group needs.
+
+    Returns
+    -------
+    (customer,) labels, and one sentence for each merge, for the manifest.
+
+    Examples
+    --------
+    >>> month = pd.Series(["1997-01"] * 5 + ["1997-02"] * 2 + ["1997-02"])
+    >>> channel = pd.Series(["web"] * 7 + ["shop"])
+    >>> merge_small_groups(month, channel, CohortRule("month", 3))[0].unique().tolist()
+    ['1997-01..1997-02 x web', '1997-02 x other']
+    """
+    sizes = peers.value_counts().sort_index()
+    rare = sizes.index[sizes < rule.min_customers]
+    notes = [
+        f"peers {peer} joined {OTHER}: {sizes[peer]:,} customers, fewer than {rule.min_customers:,}"
+        for peer in rare
+        if peer != OTHER
+    ]
+    peers, merged = peers.mask(peers.isin(rare), OTHER), cohorts.copy()
+    for peer, group in cohorts.groupby(peers):
+        merged[group.index], joined = merge_small(group, rule)
+        notes += [f"among {peer}: {note}" for note in joined]
+    return merged + PEERS + peers, tuple(notes)
+
+
+def map_to_known(labels: "pd.Series[str]", known: Sequence[str], *, peers: bool = False) -> "pd.Series[str]":
+    """Labels as an earlier merge calls them: inside a span `1997-01..1997-03`, or `other` for columns and peers.
 
     Parameters
     ----------
     labels : (customer,) labels before any merge.
     known : labels of the earlier fit; what none of them holds stays as it is.
+    peers : whether both hold a peer group besides the cohort.
 
     Examples
     --------
     >>> map_to_known(pd.Series(["1997-02", "1997-04"]), ["1997-01..1997-03"]).tolist()
     ['1997-01..1997-03', '1997-04']
+    >>> map_to_known(pd.Series(["1997-02 x fax"]), ["1997-01..1997-03 x other"], peers=True).tolist()
+    ['1997-01..1997-03 x other']
     """
-    spans = [(span, *span.split("..")) for span in known if span.count("..") == 1]
-    names = {}
-    for label in labels.astype(str).unique():
-        inside = [span for span, first, last in spans if first <= label <= last]
-        names[label] = label if label in known else inside[0] if inside else OTHER if OTHER in known else label
-    return labels.astype(str).map(names)
+    groups: dict[str, list[str]] = {}
+    for label in known:
+        cohort, peer = _parted(label, peers)
+        groups.setdefault(peer, []).append(cohort)
+    texts, names = labels.astype(str), {}
+    for label in texts.unique():
+        cohort, peer = _parted(label, peers)
+        if peer not in groups and OTHER in groups:
+            peer = OTHER
+        name = _known_cohort(cohort, groups.get(peer, ()))
+        names[label] = name + PEERS + peer if peers else name
+    return texts.map(names)
+
+
+def _parted(label: str, peers: bool) -> tuple[str, str]:
+    """The cohort, and the peer group within it; all of a label is cohort where it holds no peers."""
+    cohort, _, peer = label.partition(PEERS) if peers else (label, "", "")
+    return cohort, peer
+
+
+def _known_cohort(label: str, known: Collection[str]) -> str:
+    spans = [(span, *span.split(SPAN)) for span in known if span.count(SPAN) == 1]
+    inside = [span for span, first, last in spans if first <= label <= last]
+    return label if label in known else inside[0] if inside else OTHER if OTHER in known else label
