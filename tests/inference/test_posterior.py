@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from made import make_posterior
 
 import kundenwert as kw
 from kundenwert.errors import RunError
+from kundenwert.inference.frontier_draws import extend
 from kundenwert.names import Pooling
+from kundenwert.units import Currency, TimeUnit
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
@@ -119,3 +122,68 @@ def test_texts_are_short_and_honest() -> None:
         "<Posterior bgnbd + gamma_gamma, 2 cohorts, complete pooling, 1,000 draws by made, rates per week>"
     )
     assert "<table>" in posterior._repr_html_()
+
+
+def test_frozen_frontier_draws_come_back_bit_equal(tmp_path: Path) -> None:
+    posterior = make_posterior(("1997-01 x web", "1997-02"), spread=0.3)
+    frozen = extend(None, posterior, 150)
+    replace(posterior, frontier=frozen).save(tmp_path / "posterior.nc")
+    after = kw.load_posterior(tmp_path / "posterior.nc").frontier
+    assert after is not None
+    assert after.cohorts == posterior.cohorts
+    assert after.theta.keys() == posterior.draws.keys()
+    for name, values in posterior.thinned(150).items():
+        np.testing.assert_array_equal(after.theta[name], values)
+    for name in ("time_unit", "currency", "purchase_family", "spend_family"):
+        assert getattr(after, name) == getattr(posterior, name), name
+    assert repr(after) == "<FrontierDraws 2 cohorts, 150 draws, per week>"
+    replace(posterior, frontier=after, currency=Currency("EUR")).save(tmp_path / "again.nc")
+    assert kw.load_posterior(tmp_path / "again.nc").frontier.currency is None
+
+
+def test_a_file_without_frozen_draws_has_no_frozen_frontier(tmp_path: Path) -> None:
+    make_posterior().save(tmp_path / "posterior.nc")
+    assert kw.load_posterior(tmp_path / "posterior.nc").frontier is None
+
+
+def test_a_cohort_joins_the_frozen_draws_where_it_first_appears() -> None:
+    first = make_posterior(("a", "b"), spread=0.3, seed=1)
+    second = make_posterior(("b", "c"), spread=0.3, seed=2, draws=30)  # 120 draws: fewer than are frozen
+    third = make_posterior(("c", "a"), spread=0.3, seed=3)
+    frozen = extend(extend(extend(None, first, 200), second, 50), third, 1000)
+    assert frozen.cohorts == ("a", "b", "c")
+    for name in frozen.theta:
+        np.testing.assert_array_equal(frozen.theta[name][:, :2], first.thinned(200)[name])
+        known = second.thinned()[name][:, 1]
+        assert set(frozen.theta[name][:, 2]) == set(known)
+        np.testing.assert_array_equal(frozen.theta[name][::5, 2], known[::3])
+    more = extend(frozen, third.with_cohorts(["d"]), 7)
+    assert more.cohorts == ("a", "b", "c", "d")
+    np.testing.assert_array_equal(more.theta["q"][:, 3], third.thinned(200)["q"][:, 0])
+    assert extend(more, first, 200) is more
+
+
+def test_frozen_draws_are_thinned_evenly_for_whoever_wants_fewer() -> None:
+    posterior = make_posterior(("a", "b"), spread=0.3)
+    frozen = extend(None, posterior, 100)
+    for draws, rows in ((100, np.arange(100)), (25, np.arange(0, 100, 4)), (200, np.repeat(np.arange(100), 2))):
+        np.testing.assert_array_equal(frozen.of(["b"], draws)["alpha"], frozen.theta["alpha"][rows][:, [1]])
+    with pytest.raises(RunError, match="frontier of c, d is not frozen"):
+        frozen.of(["a", "c", "d"], 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"purchase_family": "mbgnbd"}, "bgnbd and gamma_gamma per week, the posterior one of mbgnbd"),
+        ({"time_unit": TimeUnit.DAY}, "per week, the posterior one of bgnbd and gamma_gamma per day"),
+        ({"currency": Currency("EUR")}, "per week in EUR"),
+    ],
+)
+def test_frozen_draws_of_another_meaning_are_refused(change: dict, words: str) -> None:
+    posterior = make_posterior(("a",))
+    frozen, other = extend(None, posterior, 10), replace(posterior, **change)
+    assert frozen.fits(posterior)
+    assert not frozen.fits(other)
+    with pytest.raises(RunError, match=words):
+        extend(frozen, other, 10)

@@ -11,6 +11,7 @@ import numpy as np
 from kundenwert.errors import RunError
 from kundenwert.families import get_family
 from kundenwert.inference.compression import Problem
+from kundenwert.inference.frontier_draws import FrontierDraws
 from kundenwert.inference.priors import BETWEEN_COHORTS
 from kundenwert.names import FORMAT_VERSION, Pooling
 from kundenwert.streams import stream_seed
@@ -53,6 +54,8 @@ class Posterior:
     prior : draws from the prior: parameters (draw,), hyperparameters (draw,).
     scales : what coordinates are relative to, by role; used to draw a cohort that the fit has not seen.
     choices : automatic choices, in words, for the manifest.
+    frontier : the draws that potential value is measured by, frozen by the first run with each cohort; None where
+        nothing is frozen, as in files of earlier versions.
     """
 
     draws: Mapping[str, np.ndarray]
@@ -69,6 +72,7 @@ class Posterior:
     prior: Mapping[str, np.ndarray] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    frontier: FrontierDraws | None = None
 
     @classmethod
     def assemble(
@@ -168,7 +172,7 @@ class Posterior:
         return theta
 
     def to_datatree(self) -> "xr.DataTree":
-        """The draws as ArviZ reads them: groups posterior, sample_stats, prior."""
+        """The draws as ArviZ reads them: groups posterior, sample_stats, prior, and what is frozen of the frontier."""
         import xarray as xr
 
         dims = ("chain", "draw", "cohort")
@@ -179,13 +183,14 @@ class Posterior:
         by_draw = ("chain", "draw", "fit")
         stats = {name: (by_draw[3 - np.ndim(values) :], values) for name, values in self.sample_stats.items()}
         prior = {name: (("prior_draw",), values) for name, values in self.prior.items()}
-        tree = xr.DataTree.from_dict(
-            {
-                "posterior": xr.Dataset(posterior, coords={**axes, "cohort": list(self.cohorts)}),
-                "sample_stats": xr.Dataset(stats, coords=axes),
-                "prior": xr.Dataset(prior),
-            }
-        )
+        groups = {
+            "posterior": xr.Dataset(posterior, coords={**axes, "cohort": list(self.cohorts)}),
+            "sample_stats": xr.Dataset(stats, coords=axes),
+            "prior": xr.Dataset(prior),
+        }
+        if self.frontier is not None:
+            groups["frontier"] = self.frontier.to_dataset()
+        tree = xr.DataTree.from_dict(groups)
         tree.attrs = {
             "time_unit": self.time_unit.value,
             "currency": str(self.currency) if self.currency else "",
@@ -251,6 +256,7 @@ def load_posterior(path: str | Path) -> Posterior:
         stats = {str(k): v.to_numpy() for k, v in tree["sample_stats"].dataset.data_vars.items()}
         prior = {str(k): v.to_numpy() for k, v in tree["prior"].dataset.data_vars.items()}
         cohorts = tuple(str(label) for label in group["cohort"].to_numpy())
+        frontier = FrontierDraws.from_dataset(tree["frontier"].dataset) if "frontier" in tree.children else None
     return Posterior(
         draws={name: values for name, values in arrays.items() if values.ndim == 3},
         cohorts=cohorts,
@@ -266,6 +272,7 @@ def load_posterior(path: str | Path) -> Posterior:
         prior=prior,
         scales=json.loads(attrs["scales"]),
         choices=tuple(json.loads(attrs["choices"])),
+        frontier=frontier,
     )
 
 
