@@ -38,6 +38,28 @@ def test_below_zero_is_published_only_where_its_preconditions_hold(below_zero, d
     assert allowed.sum() == 4 + may + (dormant > 0)
 
 
+@pytest.mark.parametrize(
+    ("repairs", "complaint", "may"),
+    [
+        (True, None, [True, True]),
+        (False, None, [False, False]),
+        (np.array([True, False]), None, [True, False]),
+        (True, np.array([True, False]), [False, True]),
+        (np.array([True, False]), np.array([True, False]), [False, False]),
+    ],
+)
+def test_below_zero_waits_for_repairs_and_for_complaints(repairs, complaint, may):
+    probabilities = np.array([chances(below_zero=0.95, dormant=0.01)] * 2)
+    allowed = allowed_labels(
+        probabilities, np.full(2, 9.0), np.full(2, 9.0), repairs_evaluated=repairs, complaint=complaint
+    )
+    assert allowed[:, BELOW_ZERO].tolist() == may
+    assert np.delete(allowed, BELOW_ZERO, axis=1).all()
+    found = decide(probabilities, allowed, Losses(), 9.0)
+    assert (found.labels == "below_zero").tolist() == may
+    assert (~found.unconfirmed).tolist() == may
+
+
 def test_unconfirmed_are_those_whom_only_the_preconditions_keep_from_below_zero():
     probabilities = np.array(
         [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from kundenwert.decisions.losses import UNIT_LOSSES, Losses
 from kundenwert.decisions.thresholds import (
     Thresholds,
     derive_marks,
@@ -113,9 +114,49 @@ def test_the_version_is_that_of_the_numbers():
         Thresholds.from_dict(one.to_dict() | {"valuable": 51.0})
 
 
+def test_the_origin_and_derived_losses_travel_too():
+    twice = Losses(tuple(tuple(2 * v for v in row) for row in UNIT_LOSSES))
+    one = Thresholds(**MARKS, losses=twice, derived_on="2025-06-30", derived_by="shop-2025-06-30-1a2b3c4d")
+    read = Thresholds.from_dict(json.loads(json.dumps(one.to_dict(), allow_nan=False)))
+    assert read == one
+    assert read.losses == twice
+    plain = Thresholds(**MARKS)
+    assert Thresholds(**MARKS, derived_on="2025-06-30", derived_by="shop").version == plain.version
+    assert one.version == Thresholds(**MARKS, losses=twice).version
+    assert len({plain.version, one.version, Thresholds(**MARKS, losses=Losses()).version}) == 3
+
+
+def test_thresholds_of_earlier_versions_are_read():
+    """As a manifest of format version 1 had them, with the hash that it had."""
+    earlier = {
+        "valuable": 50.0,
+        "growable": "inf",
+        "below_zero": 1.0,
+        "rejection_price": 0.4,
+        "attainable_scale": 0.6,
+        "version": "d0a8268f",
+    }
+    read = Thresholds.from_dict(earlier)
+    assert (read.losses, read.derived_on, read.derived_by) == (None, None, None)
+    assert read.to_dict() == earlier
+
+
+def test_growable_begins_where_room_pays_for_the_cheapest_lever():
+    actual, room = np.full(10, 5.0), np.full(10, 2.0)
+    marks = [derive_marks(actual, room, cheapest_lever=cost).growable for cost in (None, 0.0, 1.2, 2.0)]
+    assert marks == [2.0, 2.0, 2.0, 3.0]
+    assert derive_marks(actual, np.zeros(10), cheapest_lever=2.0).growable == math.inf
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"valuable": math.nan}, {"below_zero": math.inf}, {"below_zero": -1.0}, {"attainable_scale": 1.5}],
+    [
+        {"derived_on": "30.6.2025"},
+        {"valuable": math.nan},
+        {"below_zero": math.inf},
+        {"below_zero": -1.0},
+        {"attainable_scale": 1.5},
+    ],
 )
 def test_impossible_thresholds_are_refused(wrong):
     with pytest.raises(UsageError):

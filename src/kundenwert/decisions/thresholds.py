@@ -4,20 +4,22 @@ Thresholds that move with every retrain would change labels of customers who did
 (docs/statistics.md, section Segments).
 """
 
+import datetime as dt
 import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kundenwert.decisions.losses import FloatArray
+from kundenwert.decisions.losses import FloatArray, Losses
 from kundenwert.errors import UsageError
 
 VALUABLE_BAND = (0.70, 0.80, 0.90)  # shares of cumulated positive value, from the top
 GROWABLE_SHARE = 0.50
+LEVER_COSTS = 1.5  # times the cheapest lever: room that is worth less than trying it is none
 BELOW_ZERO_SHARE = 0.02
 REJECTION_FLOOR = 0.35
 REJECTION_QUANTILE = 0.80
@@ -29,7 +31,7 @@ _NUMBERS = ("valuable", "growable", "below_zero", "rejection_price", "attainable
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Frozen marks, in money except for the last two numbers.
+    """Frozen marks, in money except for the last two numbers, and where they come from.
 
     Parameters
     ----------
@@ -39,6 +41,10 @@ class Thresholds:
     rejection_price : expected loss above which a label is withheld.
     attainable_scale : scale of unrealized value that these thresholds were derived with.
     version : short hash of the numbers; by default it is computed.
+    losses : the matrix that was derived together with these numbers, from what levers gain; None where it was stated
+        or is the built-in one. It is one of the numbers, for the price is a price in its units.
+    derived_on : last observed day of the run that derived them, as an ISO date; None where that was not written down.
+    derived_by : id of that run, likewise. Neither of the two is part of the version.
 
     Examples
     --------
@@ -53,6 +59,9 @@ class Thresholds:
     rejection_price: float
     attainable_scale: float
     version: str = ""
+    losses: Losses | None = None
+    derived_on: str | None = None
+    derived_by: str | None = None
 
     def __post_init__(self) -> None:
         numbers = self._numbers()
@@ -60,7 +69,12 @@ class Thresholds:
             raise UsageError(f"thresholds must be numbers, and only valuable and growable may be infinite: {numbers}.")
         if self.below_zero < 0 or self.rejection_price < 0 or not 0 <= self.attainable_scale <= 1:
             raise UsageError(f"below_zero or rejection_price is negative, or the scale not in [0, 1]: {numbers}.")
-        text = json.dumps({k: repr(v) for k, v in numbers.items()}, sort_keys=True)
+        if self.derived_on is not None:
+            _check_date(self.derived_on)
+        stated = {k: repr(v) for k, v in numbers.items()}
+        if self.losses is not None:
+            stated["losses"] = repr(self.losses.matrix)
+        text = json.dumps(stated, sort_keys=True)
         version = hashlib.sha256(text.encode()).hexdigest()[:8]
         if self.version not in ("", version):
             raise UsageError(f"thresholds carry version {self.version}, but their numbers are those of {version}.")
@@ -69,21 +83,32 @@ class Thresholds:
     def _numbers(self) -> dict[str, float]:
         return {name: float(getattr(self, name)) for name in _NUMBERS}
 
-    def to_dict(self) -> dict[str, float | str]:
-        """For JSON, which knows no infinity: an infinite mark is written as "inf"."""
-        return {k: v if isinstance(v, str) or math.isfinite(v) else "inf" for k, v in asdict(self).items()}
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, which knows no infinity: an infinite mark is written as "inf". What is not known is left out."""
+        numbers = {k: v if math.isfinite(v) else "inf" for k, v in self._numbers().items()}
+        found: dict[str, Any] = {**numbers, "version": self.version}
+        if self.losses is not None:
+            found["losses"] = self.losses.to_dict()
+        origin = {"derived_on": self.derived_on, "derived_by": self.derived_by}
+        return found | {k: v for k, v in origin.items() if v is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Thresholds":
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`, also of what earlier versions wrote, without losses and origin."""
         return cls(
-            valuable=float(data["valuable"]),
-            growable=float(data["growable"]),
-            below_zero=float(data["below_zero"]),
-            rejection_price=float(data["rejection_price"]),
-            attainable_scale=float(data["attainable_scale"]),
+            **{name: float(data[name]) for name in _NUMBERS},
             version=str(data.get("version", "")),
+            losses=None if data.get("losses") is None else Losses.from_dict(data["losses"]),
+            derived_on=data.get("derived_on"),
+            derived_by=data.get("derived_by"),
         )
+
+
+def _check_date(text: str) -> None:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"derived_on is {text!r}. Write the day as YYYY-MM-DD.") from None
 
 
 @dataclass(frozen=True)
@@ -100,13 +125,15 @@ class Marks:
         return np.array([self.valuable, self.growable, self.below_zero])
 
 
-def derive_marks(actual: FloatArray, unrealized: FloatArray) -> Marks:
+def derive_marks(actual: FloatArray, unrealized: FloatArray, *, cheapest_lever: float | None = None) -> Marks:
     """Marks from expected actual and unrealized value of a whole base.
 
     Parameters
     ----------
     actual : (customer,) money; customers without a mean (NaN) have no say.
     unrealized : (customer,) money.
+    cheapest_lever : least cost of reaching a customer, in money; growable begins at one and a half of it at least.
+        By default nothing is known of levers.
     """
     known = actual[np.isfinite(actual)]
     valuable = valuable_mark(known)
@@ -114,7 +141,10 @@ def derive_marks(actual: FloatArray, unrealized: FloatArray) -> Marks:
         below = BELOW_ZERO_SHARE * valuable
     else:
         below = BELOW_ZERO_SHARE * float(np.abs(known).mean()) if len(known) else 0.0
-    return Marks(valuable, share_mark(unrealized, GROWABLE_SHARE), below)
+    growable = share_mark(unrealized, GROWABLE_SHARE)
+    if cheapest_lever is not None:
+        growable = max(growable, LEVER_COSTS * cheapest_lever)
+    return Marks(valuable, growable, below)
 
 
 def share_mark(values: FloatArray, share: float) -> float:
