@@ -296,6 +296,8 @@ def test_an_earlier_table_is_recalled_by_customer():
     assert [str(day) for day in without.since] == ["NaT", "2025-06-02", "2025-06-02", "NaT"]
     now = found.since_when(np.array(["dormant", "migrator", "migrator", None], dtype=object), TODAY)
     assert [str(day) for day in now] == ["2025-06-30", "2025-06-02", "2025-06-30", "NaT"]
+    undated = Published(np.array([DORMANT]), np.array(["NaT"], dtype="datetime64[D]"))
+    assert undated.since_when(np.array(["dormant"], dtype=object), TODAY).tolist() == [TODAY.item()]
     with pytest.raises(UsageError, match="more than once"):
         recall(ids, pd.concat([before, before]), TODAY)
     with pytest.raises(UsageError, match="'gold' is no label"):

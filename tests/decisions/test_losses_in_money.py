@@ -136,6 +136,9 @@ def test_what_is_not_known_of_an_absent_state_does_not_matter():
     assert found.unknown == (State.SUPER_GROWTH,)
     np.testing.assert_allclose(found.losses.array[:, SGC], UNITS[:, SGC])
     assert Losses.from_dict(found.losses.to_dict()) == found.losses
+    gains[:, SGC], people[SGC] = 1e6 * np.arange(6), 5.0  # five customers say nothing, however loudly
+    few = derive_losses(gains, people)
+    assert (few.losses, few.outdone) == (found.losses, ())
 
 
 CALL = Lever("call", "retention", cost_per_contact=3.0)

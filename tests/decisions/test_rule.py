@@ -96,3 +96,13 @@ def test_the_price_is_that_of_labels_that_can_be_had():
     assert (found.labels == MIGRATOR).tolist() == found.undecided.tolist()
     assert (found.risk[found.undecided] == found.price).all()
     assert (found.risk <= found.price).all()
+
+
+def test_the_last_digit_withholds_no_label():
+    probabilities = np.array([chances(most_valuable=0.4)])
+    least = decide(probabilities, np.ones((1, 6), dtype=bool), Losses(), 9.0).risk[0]
+    price = least * (1 - 1e-12)
+    assert price < least
+    found = decide(probabilities, np.ones((1, 6), dtype=bool), Losses(), price)
+    assert not found.undecided.any()
+    assert found.risk.tolist() == [price]
