@@ -112,7 +112,7 @@ def by_hand(probabilities, allowed, price, before, cost, per_draw_losses=None):
     return np.array(found)
 
 
-@pytest.mark.parametrize("cost", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("cost", [0, 0.05, 0.2])
 @pytest.mark.parametrize("noise", [False, True])
 def test_labels_are_those_of_the_rule_worked_by_hand(cost, noise):
     alive, code = drawn(3, 400, 60)

@@ -192,7 +192,7 @@ def held_back(
     rows = np.flatnonzero(held)
     own, other = before[rows], best[rows]
     advantage = risk[rows, own] - risk[rows, other]
-    needed = np.full(len(rows), memory.switching_cost)
+    needed = np.full(len(rows), memory.switching_cost, dtype=np.float64)
     if memory.squares is not None:
         # The price is the same on every draw, so withholding has no noise of its own: any constant will do for it.
         by_action = np.vstack([losses.array, np.zeros(len(STATES))])
