@@ -18,9 +18,8 @@ from kundenwert.runs.report_data import build_report
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_settings import settings_shown
 from kundenwert.stages import Data, Progress, customers_metadata
-from kundenwert.value.acquisition import new_customer_value
+from kundenwert.value.acquisition import new_customer_offers, new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
-from kundenwert.value.margins import new_customer_margins
 from kundenwert.value.what_if import change_settings
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def _report(
 ) -> dict[str, Any]:
     """What report.json holds."""
     spec, data, value = found.spec, found.data, found.segments.value
-    margins = new_customer_margins(value, found.posterior.cohorts)
+    offers = new_customer_offers(value, found.posterior.cohorts)
     report = build_report(
         title=spec.title,
         name=spec.name,
@@ -201,7 +200,7 @@ def _report(
         holdout=data.holdout,
         settings=settings_shown(spec),
         customer_ids=spec.report.customer_ids,
-        cohort_values=new_customer_value(found.posterior, value.settings, margin=margins),
+        cohort_values=new_customer_value(found.posterior, value.settings, offers=offers),
         quantiles_for=_quantiles(found),
         what_if=[vars(one) for one in change_settings(value, found.posterior, data.summary)],
         previous=_compared_with(champion, run, found.checks.verdict),

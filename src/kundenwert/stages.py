@@ -13,8 +13,8 @@ from kundenwert.names import FORMAT_VERSION
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_values import number_or_zero
+from kundenwert.value.economics import resolve_economics
 from kundenwert.value.estimate import estimate_value
-from kundenwert.value.margins import margins_and_costs
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
@@ -85,7 +85,12 @@ def read_data(spec: ModelSpec, source: str | None = None, as_of: dt.date | None 
         **{"min_customers": spec.min_customers, **cohorts},
     )
     # Found here, not after the fit that the values wait for.
-    margins_and_costs(spec.value.margin, spec.value.acquisition_cost, summary.table)
+    resolve_economics(
+        summary.table,
+        margin=spec.value.margin,
+        acquisition_cost=spec.value.acquisition_cost,
+        time_unit=spec.data.time_unit,
+    )
     return Data(transactions, summary, hold_out(transactions, summary))
 
 

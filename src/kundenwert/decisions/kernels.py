@@ -6,7 +6,6 @@ from numba import njit
 from kundenwert.families.kernels.scalar import ANY_ORDER
 from kundenwert.names import STATES, State
 from kundenwert.value.kernels.words import Array
-from kundenwert.value.kernels.worth import gap, level_of, numbers, worth
 
 _MOST_VALUABLE, _SUPER_GROWTH = STATES.index(State.MOST_VALUABLE), STATES.index(State.SUPER_GROWTH)
 _MOST_GROWABLE, _LOW_MAINTENANCE = STATES.index(State.MOST_GROWABLE), STATES.index(State.LOW_MAINTENANCE)
@@ -38,58 +37,43 @@ def positions(actual: Array, unrealized: Array, marks: Array, out: np.ndarray) -
         out[i] = state(actual[i], unrealized[i], limits)
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
+def codes_of(actual: Array, unrealized: Array, scale: float, marks: Array, codes: np.ndarray) -> None:
+    """(row, draw) `state` of living customers, -1 where a draw of value is not finite; `scale` is of the unrealized."""
+    limits = _limits(marks)
+    for row in range(len(codes)):
+        for i in range(codes.shape[1]):
+            value = actual[row, i]
+            codes[row, i] = state(value, scale * unrealized[row, i], limits) if abs(value) < np.inf else -1
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
-def tally(
-    which: np.ndarray,
-    p_alive: Array,
-    rate: Array,
-    dropout: Array,
-    spend: Array,
-    margin: Array,
-    proven: Array,
-    terms: Array,
-    owed: float,
-    level: Array,
-    attainable: Array,
-    scale: float,
-    marks: Array,
-    chances: Array,
-    rooms: Array,
-) -> None:
+def tally(which: np.ndarray, p_alive: Array, codes: np.ndarray, chances: Array, squares: Array) -> None:
     """Each draw's state given alive, weighted by its chance of being alive.
 
     Parameters
     ----------
     which, p_alive : (row,), (history, draw).
-    rate, dropout, spend : (row, draw) of the living customer, with the drawn mean amount of an order.
-    margin, proven : (row,) share of an order, and 0 where no room is credited, else 1.
-    terms, owed : see `value.kernels.worth`, and file cost.
-    level : (row or 1, draw) the frontier; one row where all customers have the same margin.
-    attainable, scale : (draw,) share of the gap, and what unrealized value is scaled by.
-    marks : valuable, growable, below zero.
+    codes : (row, draw) from `codes_of`.
     chances : (row, state), the result; NaN where a draw of value is not finite.
-    rooms : (row,) expected unrealized value before the scale.
+    squares : (row, state), means of the squares of the same weights.
     """
-    n = rate.shape[1]
-    fixed, limits = numbers(terms), _limits(marks)
-    code = np.empty(n, np.int64)
+    n = codes.shape[1]
     for row in range(len(which)):
-        alive, mark = p_alive[which[row]], level_of(level, row)
-        share, credited = margin[row], proven[row]
-        total, wrong = 0.0, 0
+        alive = p_alive[which[row]]
+        wrong = 0
         for i in range(n):
-            value = worth(rate[row, i], dropout[row, i], spend[row, i], share, fixed)
-            room = credited * attainable[i] * gap(mark[i], value)
-            total += alive[i] * room
-            wrong += 0 if abs(value) < np.inf else 1
-            code[i] = state(value - owed, scale * room, limits)
-        rooms[row] = total / n
+            wrong += codes[row, i] < 0
         for k in range(_DORMANT):
-            chance = 0.0
+            chance, square = 0.0, 0.0
             for i in range(n):
-                chance += alive[i] if code[i] == k else 0.0
+                weight = alive[i] if codes[row, i] == k else 0.0
+                chance += weight
+                square += weight * weight
             chances[row, k] = chance / n if wrong == 0 else np.nan
-        gone = 0.0
+            squares[row, k] = square / n
+        gone, square = 0.0, 0.0
         for i in range(n):
             gone += 1.0 - alive[i]
-        chances[row, _DORMANT] = gone / n
+            square += (1.0 - alive[i]) * (1.0 - alive[i])
+        chances[row, _DORMANT], squares[row, _DORMANT] = gone / n, square / n

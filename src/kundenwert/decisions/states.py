@@ -1,37 +1,41 @@
-"""What a customer may truly be: the probability of each state, draw by draw, and what each label's customers bring.
+"""What a customer may truly be: the probability of each state, draw by draw.
 
 States are about living customers' actual and unrealized value; whoever has gone is dormant
 (docs/statistics.md, section Segments).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.thresholds import Marks
-from kundenwert.errors import NumericalError
-from kundenwert.names import SEGMENTS, STATES
-from kundenwert.value.actual import file_cost, simulate_value
-from kundenwert.value.block import Block
-from kundenwert.value.individuals import Histories, Population, Progress, stream
-from kundenwert.value.results import Value
+from kundenwert.names import STATES
+from kundenwert.value.outlook import Outlook
+from kundenwert.value.room import Room
+
+CodeArray = np.ndarray[Any, np.dtype[np.int8]]
 
 
 @dataclass(frozen=True)
-class StatePosterior:
-    """What the second pass knows of each customer.
+class BlockStates:
+    """What the draws say of the customers of one block.
 
     Parameters
     ----------
-    probabilities : (customer, state), rows add up to 1.
-    room : (customer,) expected unrealized value before the attainable scale, in money.
-    cycle : (customer,) expected time between a living customer's orders, in time units.
+    codes : (row, draw) state given alive, as a position in `names.STATES`.
+    p_alive : (history, draw) of the same draws.
+    probabilities : (row, state), rows add up to 1; NaN where a draw of value is not finite.
+    squares : (row, living state) means of the squares of what probabilities are the means of.
+    cycle : (row,) expected time between a living customer's orders, in time units.
     """
 
+    codes: CodeArray
+    p_alive: FloatArray
     probabilities: FloatArray
-    room: FloatArray
+    squares: FloatArray
     cycle: FloatArray
 
 
@@ -48,107 +52,41 @@ def label_codes(actual: FloatArray, unrealized: FloatArray, marks: Marks) -> Int
     >>> [STATES[k].value for k in label_codes(np.array([60.0, 20.0, -5.0]), np.array([0.0, 12.0, 3.0]), marks)]
     ['most_valuable', 'most_growable', 'below_zero']
     """
-    from kundenwert.decisions.kernels import positions
+    given = [np.atleast_2d(np.array(one, dtype=np.float64)) for one in np.broadcast_arrays(actual, unrealized)]
+    found = codes_of_living(*given, 1.0, marks)
+    return found.astype(np.int64).reshape(np.broadcast_shapes(np.shape(actual), np.shape(unrealized)))
 
-    given = [np.array(one, dtype=np.float64) for one in np.broadcast_arrays(actual, unrealized)]
-    found = np.empty(given[0].shape, dtype=np.int64)
-    positions(given[0].ravel(), given[1].ravel(), marks.array, found.reshape(-1))
+
+def codes_of_living(actual: FloatArray, unrealized: FloatArray, scale: float, marks: Marks) -> CodeArray:
+    """(row, draw) the same in small numbers, with unrealized value to be scaled; -1 where a value is not finite."""
+    from kundenwert.decisions.kernels import codes_of
+
+    found = np.empty(actual.shape, dtype=np.int8)
+    codes_of(np.ascontiguousarray(actual), np.ascontiguousarray(unrealized), scale, marks.array, found)
     return found
 
 
-def state_posterior(
-    people: Population,
-    customers: Histories,
-    value: Value,
-    marks: Marks,
-    scale: float,
-    *,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> StatePosterior:
-    """Each draw's label given alive, weighted by its probability of being alive.
+def states_of(outlook: Outlook, room: Room, scale: float, marks: Marks) -> BlockStates:
+    """Each draw's state given alive, weighted by its probability of being alive.
 
     Parameters
     ----------
+    room : unrealized value of the block's customers.
     scale : of unrealized value.
-
-    Raises
-    ------
-    NumericalError : a draw that is not finite, with the ids.
     """
     from kundenwert.decisions.kernels import tally
 
-    peers, terms = value.frontier, value.settings.terms
-
-    def reduce(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
-        margin = value.margin[block.rows]
-        chances, room = np.empty((len(margin), len(STATES))), np.empty(len(margin))
-        tally(
-            block.purchases.which,
-            block.alive_share,
-            block.rate,
-            block.dropout,
-            block.mean_spend,
-            margin,
-            (~block.structurally_alive).astype(np.float64),
-            terms.array,
-            file_cost(terms),
-            np.ascontiguousarray(peers.level(peers.quantile, block.cohort, margin)),
-            peers.attainable,
-            scale,
-            marks.array,
-            chances,
-            room,
-        )
-        if (bad := np.isnan(chances).any(axis=1)).any():
-            raise NumericalError(f"draws of value are not finite for {customers.first_ids(block.rows[bad])}.")
-        # One over the expected rate: the mean of 1/rate does not exist for customers without a repeat purchase.
-        one = block.individual
-        cycle = block.purchases.full(one.rate_alive / one.rate_shape, people.draws).mean(axis=1)
-        return chances, room, cycle[block.purchases.which]
-
-    count = len(customers)
-    found = StatePosterior(np.empty((count, len(STATES))), np.empty(count), np.empty(count))
-    for rows, _, (chance, room, cycle) in stream(
-        people, customers, reduce, stage="segments", threads=threads, progress=progress
-    ):
-        found.probabilities[rows] = chance
-        found.room[rows] = room
-        found.cycle[rows] = cycle
-    return found
+    block = outlook.block
+    p_alive = np.ascontiguousarray(block.alive_share[:, room.draws])
+    codes = codes_of_living(outlook.actual[:, room.draws], room.given_alive, scale, marks)
+    chances, squares = np.empty((len(codes), len(STATES))), np.empty((len(codes), len(STATES)))
+    tally(block.purchases.which, p_alive, codes, chances, squares)
+    # One over the expected rate: the mean of 1/rate does not exist for customers without a repeat purchase.
+    one = block.individual
+    cycle = block.purchases.full(one.rate_alive / one.rate_shape, block.shape[1]).mean(axis=1)
+    return BlockStates(codes, p_alive, chances, squares[:, :-1], cycle[block.purchases.which])
 
 
-def totals_by_label(
-    people: Population,
-    customers: Histories,
-    value: Value,
-    labels: npt.NDArray[np.object_],
-    *,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, FloatArray]:
-    """Simulated value by label and draw, from the same futures that `estimate_value` saw.
-
-    The label that most customers have gets what the others leave of the base: their futures need not be drawn again.
-    """
-    order = {name: position for position, name in enumerate(SEGMENTS)}
-    codes = np.array([order[label] for label in labels], dtype=np.int64)
-    rest = int(np.bincount(codes, minlength=len(SEGMENTS)).argmax())
-    chosen = np.flatnonzero(codes != rest)
-
-    def reduce(block: Block) -> FloatArray:
-        rows = chosen[block.rows]
-        future = simulate_value(block, value.margin[rows, None], value.settings.terms).value
-        total = np.zeros((len(SEGMENTS), block.shape[1]))
-        for code in np.unique(codes[rows]):
-            total[code] = future[codes[rows] == code].sum(axis=0)
-        return total
-
-    total = np.zeros((len(SEGMENTS), people.draws))
-    passed = stream(
-        people, customers.take(chosen), reduce, stage="totals by segment", threads=threads, progress=progress
-    )
-    for _, _, part in passed:
-        total += part
-    total[rest] = value.totals.base - total.sum(axis=0)
-    return dict(zip(SEGMENTS, total, strict=True))
+def not_finite(found: BlockStates) -> npt.NDArray[np.bool_]:
+    """(row,) where a draw of value is not finite."""
+    return np.asarray(np.isnan(found.probabilities).any(axis=1))

@@ -30,6 +30,20 @@ _NUMBERS = ("valuable", "growable", "below_zero", "rejection_price", "attainable
 
 
 @dataclass(frozen=True)
+class Marks:
+    """The part of the thresholds that money alone decides."""
+
+    valuable: float
+    growable: float
+    below_zero: float
+
+    @property
+    def array(self) -> FloatArray:
+        """(3,), in this order: what compiled code reads."""
+        return np.array([self.valuable, self.growable, self.below_zero])
+
+
+@dataclass(frozen=True)
 class Thresholds:
     """Frozen marks, in money except for the last two numbers, and where they come from.
 
@@ -83,6 +97,11 @@ class Thresholds:
     def _numbers(self) -> dict[str, float]:
         return {name: float(getattr(self, name)) for name in _NUMBERS}
 
+    @property
+    def marks(self) -> Marks:
+        """The part that money alone decides."""
+        return Marks(self.valuable, self.growable, self.below_zero)
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which knows no infinity: an infinite mark is written as "inf". What is not known is left out."""
         numbers = {k: v if math.isfinite(v) else "inf" for k, v in self._numbers().items()}
@@ -109,20 +128,6 @@ def _check_date(text: str) -> None:
         dt.date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"derived_on is {text!r}. Write the day as YYYY-MM-DD.") from None
-
-
-@dataclass(frozen=True)
-class Marks:
-    """The part of the thresholds that money alone decides."""
-
-    valuable: float
-    growable: float
-    below_zero: float
-
-    @property
-    def array(self) -> FloatArray:
-        """(3,), in this order: what compiled code reads."""
-        return np.array([self.valuable, self.growable, self.below_zero])
 
 
 def derive_marks(actual: FloatArray, unrealized: FloatArray, *, cheapest_lever: float | None = None) -> Marks:

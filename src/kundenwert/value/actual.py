@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kundenwert.errors import NumericalError
-from kundenwert.families.identity import annuity
+from kundenwert.value.ahead import Ahead
 from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray, KeyArray, Purpose
+from kundenwert.value.outlook import Outlook, file_cost_gone
 from kundenwert.value.settings import Terms
 from kundenwert.value.variates import IntArray
 
@@ -20,27 +21,23 @@ ORDERS_LIMIT = 1_000_000.0  # of one customer in one draw: beyond it the rate is
 
 
 def living_value(
-    rate: FloatArray, dropout: FloatArray, mean_spend: FloatArray, margin: FloatArray | float, terms: Terms
+    rate: FloatArray, dropout: FloatArray, mean_spend: FloatArray, offers: FloatArray, terms: Terms
 ) -> FloatArray:
-    """Expected discounted contribution of customers who are alive, without file cost.
+    """(row, draw) expected discounted contribution of customers who are alive, without file cost.
 
-    Each order's margin less its cost, less the cost of an active customer. All arrays broadcast.
+    Each order's margin less its cost, less the cost of an active customer.
 
     Parameters
     ----------
-    mean_spend : amount of an order, drawn or expected.
+    rate, dropout, mean_spend : broadcast to (row, draw); the amount of an order drawn or expected.
+    offers : (row, 4) see `Ahead`.
     """
     from kundenwert.value.kernels.worth import worths
 
-    given = np.broadcast_arrays(rate, dropout, mean_spend, margin)
+    given = np.broadcast_arrays(*map(np.atleast_2d, (rate, dropout, mean_spend)))
     found = np.empty(given[0].shape)
-    worths(*(np.array(one, dtype=np.float64).ravel() for one in given), terms.array, found.reshape(-1))
+    worths(*(np.array(one, dtype=np.float64) for one in given), np.ascontiguousarray(offers), terms.array, found)
     return found
-
-
-def file_cost(terms: Terms) -> float:
-    """Discounted cost of keeping a record until the horizon, owed for the living and the gone alike."""
-    return terms.cost_on_file * float(annuity(terms.discount, terms.horizon)) if terms.cost_on_file else 0.0
 
 
 def expected_orders(block: Block, terms: Terms) -> FloatArray:
@@ -52,18 +49,21 @@ def expected_orders(block: Block, terms: Terms) -> FloatArray:
     return found
 
 
-def expected_values(block: Block, margin: FloatArray, settings: Sequence[Terms]) -> FloatArray:
+def expected_values(
+    block: Block, ahead: Ahead, settings: Sequence[Terms], steps: Sequence[float] | None = None
+) -> FloatArray:
     """(row, setting) expected actual value, averaged over draws; NaN where the mean spend does not exist on some draw.
 
     The mean of an order's amount enters in closed form: means of draws of 1/nu are hopeless where q is near 1.
 
     Parameters
     ----------
-    margin : (row, setting).
+    ahead : (row,) of the block's customers.
+    settings, steps : how time counts, and what is added to the margin (by default nothing).
     """
     from kundenwert.value.kernels.worth import mean_worths
 
-    found = np.empty(margin.shape)
+    found = np.empty((len(block.rows), len(settings)))
     mean_worths(
         block.purchases.which,
         block.alive_share,
@@ -71,40 +71,75 @@ def expected_values(block: Block, margin: FloatArray, settings: Sequence[Terms])
         block.dropout,
         block.spending.which,
         block.expected_spend,
-        np.ascontiguousarray(margin),
+        ahead.expected_offers,
+        np.zeros(len(settings)) if steps is None else np.array(steps, dtype=np.float64),
         np.array([terms.array for terms in settings]),
+        np.column_stack([file_cost_gone(block, ahead.file_cost, terms) for terms in settings]),
         found,
     )
-    return np.asarray(found - np.array([file_cost(terms) for terms in settings]))
+    return found
+
+
+def sum_values(outlook: Outlook) -> FloatArray:
+    """(draw,) expected actual value of all customers of a block given each draw's parameters and their behaviour.
+
+    Customers without a mean spend on some draw are left out.
+    """
+    from kundenwert.value.kernels.worth import sum_worths
+
+    block = outlook.block
+    found = np.zeros(block.shape[1])
+    sum_worths(
+        block.purchases.which,
+        block.alive_share,
+        block.rate,
+        block.dropout,
+        block.spending.which,
+        block.expected_spend,
+        outlook.ahead.expected_offers,
+        outlook.terms.array,
+        outlook.owed_gone,
+        found,
+    )
+    return found
 
 
 @dataclass(frozen=True)
 class Futures:
-    """One simulated future of every customer and draw: discounted value and number of orders, each (row, draw)."""
+    """One simulated future of every customer and draw.
+
+    Parameters
+    ----------
+    value, orders : (row, draw) discounted value, and number of orders.
+    reached : (row, draw) when orders to come have brought a given amount, in time units: infinite where the customer
+        leaves before, NaN where the horizon ends before. (0, draw) where no amounts were given.
+    """
 
     value: FloatArray
     orders: FloatArray
+    reached: FloatArray
 
 
-def simulate_value(block: Block, margin: FloatArray, terms: Terms) -> Futures:
+def simulate_value(outlook: Outlook, deficits: FloatArray | None = None) -> Futures:
     """The posterior predictive distribution of what will be realized within the horizon.
 
     A draw is alive with its `p_alive`. Orders of the living that do not kill come at rate `lambda (1 - p)` until the
     customer dies, and the killing order at the moment of death, which is exponential with hazard `lambda p`: the same
-    process as a coin after every order. Each order has an own time, amount and cost.
+    process as a coin after every order. Each order has an own time, amount and cost; a record is kept until the
+    customer has been gone for so long, or to the horizon.
 
     Parameters
     ----------
-    margin : (row, 1).
+    deficits : (row,) money that orders to come have to bring.
 
     Raises
     ------
     NumericalError : a customer with more orders in one draw than can be simulated.
     """
+    block = outlook.block
     living = Living(block.purchases.which, block.alive_share, block.rate, block.dropout, block.spend_rate)
-    futures = simulate_futures(block.people.seed, block.keys, living, block.theta["p"], margin[:, 0], terms)
-    futures.value[...] -= file_cost(terms)
-    return futures
+    given = (outlook.offers, outlook.owed_gone, outlook.terms)
+    return simulate_futures(block.people.seed, block.keys, living, block.theta["p"], *given, deficits)
 
 
 @dataclass(frozen=True)
@@ -127,15 +162,23 @@ class Living:
 
 
 def simulate_futures(
-    seed: int, keys: KeyArray, living: Living, shape: FloatArray, margin: FloatArray, terms: Terms
+    seed: int,
+    keys: KeyArray,
+    living: Living,
+    shape: FloatArray,
+    offers: FloatArray,
+    gone: FloatArray,
+    terms: Terms,
+    deficits: FloatArray | None = None,
 ) -> Futures:
-    """Discounted value and number of orders, file cost aside.
+    """One future of each customer and draw.
 
     Parameters
     ----------
     keys : (row,) of the random streams.
     shape : (draw,) Gamma-Gamma's p.
-    margin : (row,).
+    offers, gone : (row, 4) see `Ahead`; (row,) what the record of a customer who has gone still costs.
+    deficits : as in `simulate_value`.
 
     Raises
     ------
@@ -143,7 +186,9 @@ def simulate_futures(
     """
     from kundenwert.value.kernels.futures import simulate
 
-    found = Futures(np.empty(living.rate.shape), np.empty(living.rate.shape))
+    rows, draws = living.rate.shape
+    watched = 0 if deficits is None else rows
+    found = Futures(np.empty((rows, draws)), np.empty((rows, draws)), np.empty((watched, draws)))
     most = simulate(
         np.uint64(seed),
         keys,
@@ -154,11 +199,14 @@ def simulate_futures(
         living.dropout,
         living.spend_rate,
         shape,
-        np.ascontiguousarray(margin),
+        np.ascontiguousarray(offers),
         terms.array,
+        np.ascontiguousarray(gone),
         ORDERS_LIMIT,
+        np.zeros(rows) if deficits is None else np.ascontiguousarray(deficits, dtype=np.float64),
         found.value,
         found.orders,
+        found.reached,
     )
     if most > ORDERS_LIMIT:
         raise NumericalError(

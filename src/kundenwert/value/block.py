@@ -57,6 +57,8 @@ class Block:
     keys : (row,) of the random streams.
     purchases : histories x, t_x, T.
     spending : histories n, spend.
+    returned : (row, 2) shapes of the Beta share of what is paid that comes back; None where amounts are net of returns.
+        Then drawn amounts of orders are without what comes back of them.
     """
 
     rows: IntArray
@@ -66,6 +68,7 @@ class Block:
     keys: KeyArray
     purchases: Shared
     spending: Shared
+    returned: FloatArray | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -106,13 +109,17 @@ class Block:
 
     @cached_property
     def spend_rate(self) -> FloatArray:
-        """(row, draw) Gamma-Gamma's nu; an order is worth `p / nu` on average.
+        """(row, draw) Gamma-Gamma's nu; an order is worth `p / nu` on average, what comes back of it aside.
 
         Bounded away from 0: with q near 0 a draw can underflow, and an infinite order times no order is not a number.
         """
         shape, rate = self.people.spend.individual(self.theta, *self.spending.columns)
         drawn = self.streams.gammas(Purpose.SPEND, *self._of(self.spending, shape, rate))
-        return np.maximum(drawn, SMALLEST_RATE, out=drawn)
+        drawn = np.maximum(drawn, SMALLEST_RATE, out=drawn)
+        if self.returned is None:
+            return drawn
+        with np.errstate(divide="ignore"):
+            return np.asarray(drawn / self._kept_share(self.returned))
 
     @cached_property
     def mean_spend(self) -> FloatArray:
@@ -124,6 +131,11 @@ class Block:
         """(history, draw) expected mean amount of an order of each distinct spend history; NaN where none exists."""
         expected = self.people.spend.expected_spend(self.theta, *self.spending.columns)
         return self.spending.full(expected, self.people.draws)
+
+    def _kept_share(self, shapes: FloatArray) -> FloatArray:
+        """(row, draw) share of what is paid that does not come back."""
+        rows = np.arange(len(shapes))
+        return self.streams.betas(Purpose.RETURN_SHARE, shapes[:, 1:], shapes[:, :1], rows)
 
     @property
     def streams(self) -> Rows:

@@ -11,12 +11,12 @@ from kundenwert.errors import UsageError
 from kundenwert.value.assumptions import Assumption
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import RETURNED, Economics
-from kundenwert.value.realized import NEEDED
 from kundenwert.value.settings import COSTS_WITHOUT_MARGIN, ValueBasis
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
 
+NEEDED = ("gross", "refunds", "orders")
 EVENT_PREFIX = "event_"
 
 

@@ -30,6 +30,7 @@ class Economics:
     acquisition_cost : (customer,) money; None where unknown.
     deactivation : time units without a purchase after which a record is dropped; infinite where none is.
     value_basis : "revenue" where no margin was given; then all costs are 0.
+    uniform : whether margin and costs of orders and of time were given as numbers: the same for customers to come.
     """
 
     margin: FloatArray
@@ -40,6 +41,7 @@ class Economics:
     acquisition_cost: FloatArray | None
     deactivation: float
     value_basis: ValueBasis
+    uniform: bool = False
 
     def __len__(self) -> int:
         return len(self.margin)
@@ -129,7 +131,12 @@ def resolve_economics(
         acquisition_cost=None if acquisition_cost is None else costs["acquisition_cost"],
         deactivation=math.inf if deactivate_after is None else Horizon.parse(deactivate_after).in_units(unit),
         value_basis="revenue" if margin is None else "contribution",
+        uniform=all(_is_number(given) for given in (margin, cost_per_order, cost_per_year_active)),
     )
+
+
+def _is_number(given: PerCustomer) -> bool:
+    return given is None or (not isinstance(given, str) and np.ndim(given) == 0)
 
 
 def _is_cost(given: PerCustomer) -> bool:

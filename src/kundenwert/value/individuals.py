@@ -139,6 +139,7 @@ def stream[Result](
     customers: Histories,
     reduce: Callable[[Block], Result],
     *,
+    returned: FloatArray | None = None,
     stage: str = "individual draws",
     block: int | None = None,
     threads: int | None = None,
@@ -151,6 +152,7 @@ def stream[Result](
     people : parameter draws.
     customers : histories.
     reduce : turns a block with its draws into something small; called from several threads at once.
+    returned : (customer, 2), see `Block`.
     stage : what `progress` calls the pass.
     block : customers a block; a matter of speed, never of results. By default as many as stay in cache.
     progress : called with the stage and the share done, from the calling thread.
@@ -175,6 +177,7 @@ def stream[Result](
                 keys=customers.keys[rows],
                 purchases=Shared.of(*(column[rows] for column in purchases)),
                 spending=Shared.of(*(column[rows] for column in spending)),
+                returned=None if returned is None else returned[rows],
             )
         )
 

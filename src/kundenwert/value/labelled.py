@@ -8,8 +8,10 @@ import numpy as np
 
 from kundenwert.errors import UsageError
 from kundenwert.value.actual import simulate_value
+from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import histories, population, stream
+from kundenwert.value.outlook import Outlook
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
@@ -42,17 +44,16 @@ def predictive_quantiles(
         raise UsageError(f"customer {unknown[0]!r} is not in the summary. Ids keep the type that they were read with.")
     rows = np.array([position[key] for key in ids], dtype=np.int64)
     few = replace(summary, table=summary.table.iloc[rows].reset_index(drop=True))
-    settings, margins = value.settings, value.margin[rows, None]
+    settings, ahead = value.settings, value.ahead.take(rows)
     levels = (np.arange(count) + 0.5) / count
     people = population(posterior, settings.draws, settings.seed)
     quantiles = np.empty((len(rows), count))
 
-    passed = stream(
-        people,
-        histories(posterior, few),
-        lambda block: np.quantile(simulate_value(block, margins[block.rows], settings.terms).value, levels, axis=1).T,
-        threads=1,
-    )
+    def reduce(block: Block) -> FloatArray:
+        outlook = Outlook(block, block.rows, ahead.take(block.rows), settings.terms)
+        return np.asarray(np.quantile(simulate_value(outlook).value, levels, axis=1).T)
+
+    passed = stream(people, histories(posterior, few), reduce, returned=ahead.returned, threads=1)
     for chosen, _, found in passed:
         quantiles[chosen] = found
     return quantiles

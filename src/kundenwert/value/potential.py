@@ -14,14 +14,17 @@ from scipy.special import betaincinv
 from kundenwert.names import PotentialBasis
 from kundenwert.threads import ordered_map, thread_count
 from kundenwert.value.actual import living_value
-from kundenwert.value.block import SMALLEST_RATE, Block
+from kundenwert.value.ahead import Ahead
+from kundenwert.value.block import SMALLEST_RATE
 from kundenwert.value.counters import FloatArray, Purpose, generator, text_keys
 from kundenwert.value.individuals import Population, Progress
-from kundenwert.value.settings import Terms, ValueSettings
+from kundenwert.value.offer_grid import OfferGrid
+from kundenwert.value.outlook import Outlook
+from kundenwert.value.room import Room
+from kundenwert.value.settings import ValueSettings
 from kundenwert.value.variates import IntArray, Rows
 
 SENSITIVITY = (0.7, 0.8, 0.9)
-MARGIN_STEPS = 100  # of the grid to a margin of one, where there are costs
 CHUNK = 64  # parameter draws at once: 64 x 2000 new customers is one megabyte an array
 IDENTIFIED = 0.1
 
@@ -33,8 +36,8 @@ class Frontier:
     Parameters
     ----------
     quantile : of new living customers.
-    levels : quantile -> (cohort, margin, draw) value of a new living customer at that quantile, in money.
-    margins : (margin,) ascending, what `levels` were computed for; see `margin_grid`.
+    levels : quantile -> (cohort, node, draw) value of a new living customer at that quantile, in units of the margin.
+    grid : the offers that `levels` were computed for.
     attainable : (draw,) attainable share, stratified draws of its prior.
     attainable_scale : factor on all unrealized value that keeps its total below `limit`.
     limit : the most that all unrealized value together may be, in money.
@@ -44,7 +47,7 @@ class Frontier:
 
     quantile: float
     levels: Mapping[float, FloatArray]
-    margins: FloatArray
+    grid: OfferGrid
     attainable: FloatArray
     attainable_scale: float = 1.0
     limit: float = np.inf
@@ -63,26 +66,16 @@ class Frontier:
             "Peer groups by channel, region or first basket would tell more."
         )
 
-    def level(self, quantile: float, cohort: int, margin: FloatArray) -> FloatArray:
-        """(row, draw) value at a quantile for customers of these margins, or (1, draw) where all have the same.
+    def level(self, quantile: float, cohort: int, ahead: Ahead) -> FloatArray:
+        """(row, draw) value at a quantile for customers with these margins and costs, (1, draw) where all have the same.
 
-        Linear between the margins of the grid, which without costs is exact: value is proportional to the margin.
+        Value is proportional to margin and costs together, so the grid is one of their ratios; between its nodes the
+        level is interpolated linearly.
         """
-        distinct, owner = np.unique(margin, return_inverse=True)
-        upper = np.searchsorted(self.margins, distinct).clip(max=len(self.margins) - 1)
-        lower = np.maximum(upper - 1, 0)
-        width = self.margins[upper] - self.margins[lower]
-        share = np.divide(distinct - self.margins[lower], width, out=np.zeros(len(distinct)), where=width > 0)[:, None]
-        levels = self.levels[quantile][cohort]
-        found = (1.0 - share) * levels[lower] + share * levels[upper]
-        return np.asarray(found if len(distinct) == 1 else found[owner])
+        return self.grid.interpolate(self.levels[quantile][cohort], ahead.expected_offers)
 
-    def mean_gaps(self, block: Block, margin: FloatArray, terms: Terms) -> dict[float, tuple[FloatArray, FloatArray]]:
+    def mean_gaps(self, outlook: Outlook) -> dict[float, tuple[FloatArray, FloatArray]]:
         """What customers fall short of the frontier by, in money, and the attainable part of it, by quantile.
-
-        Parameters
-        ----------
-        margin : (row,).
 
         Returns
         -------
@@ -90,21 +83,35 @@ class Frontier:
         """
         from kundenwert.value.kernels.worth import mean_gaps
 
+        block = outlook.block
         gaps, rooms = np.empty((len(self.levels), len(block.rows))), np.empty((len(self.levels), len(block.rows)))
         mean_gaps(
             block.purchases.which,
             block.alive_share,
-            block.rate,
-            block.dropout,
-            block.mean_spend,
-            np.ascontiguousarray(margin),
-            terms.array,
-            np.array([self.level(quantile, block.cohort, margin) for quantile in self.levels]),
+            outlook.worth,
+            np.array([self.level(quantile, block.cohort, outlook.ahead) for quantile in self.levels]),
             self.attainable,
             gaps,
             rooms,
         )
         return {quantile: (gap, room) for quantile, gap, room in zip(self.levels, gaps, rooms, strict=True)}
+
+    def room(self, outlook: Outlook, mean: FloatArray) -> Room:
+        """Unrealized value before the attainable scale: none without proof of life, which an order would be.
+
+        Parameters
+        ----------
+        mean : (row,) its expectation, see `mean_gaps`.
+        """
+        from kundenwert.value.kernels.worth import rooms_below
+
+        block = outlook.block
+        if_proven, proven = np.empty(block.shape), ~block.structurally_alive
+        level = self.level(self.quantile, block.cohort, outlook.ahead)
+        rooms_below(outlook.worth, level, self.attainable, if_proven)
+        if proven.all():
+            return Room(self.basis, if_proven, slice(None), mean)
+        return Room(self.basis, if_proven * proven[:, None], slice(None), mean, if_proven)
 
     def __repr__(self) -> str:
         return (
@@ -116,7 +123,7 @@ class Frontier:
 def build_frontier(
     people: Population,
     cohorts: IntArray,
-    margin: FloatArray,
+    ahead: Ahead,
     settings: ValueSettings,
     *,
     threads: int | None = None,
@@ -127,20 +134,20 @@ def build_frontier(
     Parameters
     ----------
     cohorts : (customer,) positions on the cohort axis; levels of absent cohorts stay NaN.
-    margin : (customer,).
+    ahead : (customer,).
 
     Notes
     -----
     A level depends on the posterior, the settings, the seed and the cohort's name, and on no customer: scored alone or
     with others, in the run that was fitted or with a saved one, a customer is held against the same mark.
     """
-    margins = margin_grid(margin, MARGIN_STEPS if settings.has_costs else 1)
+    grid = OfferGrid.of(ahead.expected_offers, exact=ahead.uniform)
     quantiles = tuple(sorted({*SENSITIVITY, settings.frontier}))
     present = np.unique(cohorts).tolist()
-    levels = {q: np.full((len(people.cohorts), len(margins), people.draws), np.nan) for q in quantiles}
+    levels = {q: np.full((len(people.cohorts), len(grid), people.draws), np.nan) for q in quantiles}
 
     def work(cohort: int) -> FloatArray:
-        return _cohort_levels(people, cohort, margins, quantiles, settings)
+        return _cohort_levels(people, cohort, grid.offers, quantiles, settings)
 
     for done, (cohort, found) in enumerate(ordered_map(work, present, thread_count(threads)), start=1):
         for q, level in zip(quantiles, found, strict=True):
@@ -150,23 +157,9 @@ def build_frontier(
     return Frontier(
         quantile=settings.frontier,
         levels=levels,
-        margins=margins,
+        grid=grid,
         attainable=attainable_share(people.draws, settings.attainable, people.seed),
     )
-
-
-def margin_grid(margin: FloatArray, steps: int) -> FloatArray:
-    """(margin,) ascending: the points of a grid with so many steps to 1 between which the margins lie.
-
-    The grid is the same for every base; only points that nobody needs are left out.
-
-    Examples
-    --------
-    >>> margin_grid(np.array([0.3, 0.42, 0.3]), 20).tolist()
-    [0.3, 0.4, 0.45]
-    """
-    scaled = np.unique(margin) * steps
-    return np.unique([np.floor(scaled), np.ceil(scaled)]) / steps
 
 
 def attainable_share(draws: int, shapes: tuple[float, float], seed: int) -> FloatArray:
@@ -207,15 +200,15 @@ def share_between_cohorts(unrealized: FloatArray, cohort: IntArray) -> float:
 
 
 def _cohort_levels(
-    people: Population, cohort: int, margins: FloatArray, quantiles: tuple[float, ...], settings: ValueSettings
+    people: Population, cohort: int, offers: FloatArray, quantiles: tuple[float, ...], settings: ValueSettings
 ) -> FloatArray:
-    """(quantile, margin, draw) of one cohort; new customers exist in chunks of parameter draws only."""
+    """(quantile, node, draw) of one cohort; new customers exist in chunks of parameter draws only."""
     theta = people.of_cohort(cohort)
     key = text_keys([people.cohorts[cohort]])[0]
     zero = np.zeros(1)
     new = people.purchase.individual(theta, zero, zero, zero)
     spend_shape, spend_rate = people.spend.individual(theta, zero, zero)
-    found = np.empty((len(quantiles), len(margins), people.draws))
+    found = np.empty((len(quantiles), len(offers), people.draws))
     for first in range(0, people.draws, CHUNK):
         draws = np.arange(first, min(first + CHUNK, people.draws))
         rows = Rows(people.seed, np.full(len(draws), key), draws.astype(np.uint64), settings.newcomers)
@@ -229,7 +222,7 @@ def _cohort_levels(
         dropout = rows.betas(Purpose.FRONTIER_DROPOUT, first_shape, second_shape, each)
         nu = rows.gammas(Purpose.FRONTIER_SPEND, of(spend_shape), of(spend_rate), each)
         mean_spend = theta["p"][draws, None] / np.maximum(nu, SMALLEST_RATE)
-        for position, margin in enumerate(margins):
-            value = living_value(rate, dropout, mean_spend, margin, settings.terms)
+        for position, offer in enumerate(offers):
+            value = living_value(rate, dropout, mean_spend, np.tile(offer, (len(draws), 1)), settings.terms)
             found[:, position, draws] = np.quantile(value, quantiles, axis=1)
     return found

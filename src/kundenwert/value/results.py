@@ -6,7 +6,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from kundenwert.value.ahead import Ahead
+from kundenwert.value.breakdown import RealizedBreakdown
 from kundenwert.value.counters import FloatArray
+from kundenwert.value.economics import Economics
 from kundenwert.value.potential import Frontier
 from kundenwert.value.settings import ValueSettings
 
@@ -21,12 +24,15 @@ class Totals:
     by_cohort : (draw, cohort) the same by cohort of the posterior, 0 where it has no customers.
     expected_purchases : (draw,) orders of all customers within the value horizon.
     churned : (draw,) customers with no order within the churn horizon.
+    expected : (draw, cohort) expected value given the parameters of a draw: what is not known about the cohorts,
+        without the chance of individual futures. Customers without a mean spend are left out.
     """
 
     base: FloatArray
     by_cohort: FloatArray
     expected_purchases: FloatArray
     churned: FloatArray
+    expected: FloatArray
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +45,10 @@ class Value:
     settings : what was asked for.
     totals : by draw.
     frontier : what potential value was measured against.
-    margin : (customer,) resolved margin of each customer.
+    economics, ahead : margin and costs of each customer, and what orders to come bring and cost.
+    breakdown : realized value by what it is made of.
+    room : (customer,) unrealized value before the frontier's scale, in money.
+    cost_events : (customer,) what cost events have cost so far by kind, or None.
     notes : what a reader must know about the whole.
     """
 
@@ -47,7 +56,11 @@ class Value:
     settings: ValueSettings
     totals: Totals
     frontier: Frontier
-    margin: FloatArray
+    economics: Economics
+    ahead: Ahead
+    breakdown: RealizedBreakdown
+    room: FloatArray
+    cost_events: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

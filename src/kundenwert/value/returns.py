@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.errors import DataError, Violation
+from kundenwert.value.breakdown import NEEDED
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import RETURNED
-from kundenwert.value.realized import NEEDED
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary

@@ -67,14 +67,15 @@ def change_settings(value: Value, posterior: "Posterior", summary: "CustomerSumm
     if settings.value_basis == "contribution":
         changes += [_Change(settings.terms, step) for step in (-MARGIN_STEP, MARGIN_STEP)]
 
-    steps = np.array([change.margin_step for change in changes])
+    steps = [change.margin_step for change in changes]
 
     def reduce(block: Block) -> FloatArray:
-        margin = value.margin[block.rows, None] + steps
-        return np.asarray(np.nansum(expected_values(block, margin, [change.terms for change in changes]), axis=0))
+        ahead = value.ahead.take(block.rows)
+        return np.asarray(np.nansum(expected_values(block, ahead, [one.terms for one in changes], steps), axis=0))
 
     people = population(posterior, min(DRAWS, settings.draws), settings.seed)
-    totals = np.sum([found for _, _, found in stream(people, histories(posterior, summary), reduce)], axis=0)
+    passed = stream(people, histories(posterior, summary), reduce, returned=value.ahead.returned)
+    totals = np.sum([found for _, _, found in passed], axis=0)
     base = float(np.nansum(value.table["actual_value"]))
     others = (base + (totals[1:] - totals[0])).tolist()
     named = [

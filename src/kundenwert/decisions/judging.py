@@ -1,0 +1,228 @@
+"""The decision on every customer of a pass: states, what may be published, what waiting would tell, and the label.
+
+With frozen thresholds a block's labels are known when the block is done. Where the price of a withheld label is still
+to be derived from all customers, simulated values are added up by label and by the price from which on it would be
+published, so that no customer has to be simulated again (docs/statistics.md, section Segments).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
+from kundenwert.decisions.hard_events import HardEvents
+from kundenwert.decisions.hysteresis import Memory, Published, positions_of
+from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
+from kundenwert.decisions.rule import WITHHELD, BoolArray, Decision, allowed_labels, decide
+from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
+from kundenwert.decisions.thresholds import REJECTION_FLOOR, Marks, derive_price
+from kundenwert.errors import NumericalError
+from kundenwert.names import SEGMENTS, STATES
+from kundenwert.value.actual import Living
+from kundenwert.value.appraisal import Appraisal
+from kundenwert.value.outlook import Outlook
+from kundenwert.value.room import Room
+
+OBJECTED = len(SEGMENTS)  # after the labels: in the total, in none of them
+PRICE_STEPS = 800  # of the grid of prices, from the lowest one to the largest loss
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """What decides labels, besides the customers themselves.
+
+    Parameters
+    ----------
+    marks, scale, losses : of thresholds that are frozen, or were derived before this pass.
+    price : expected loss above which a label is withheld; None where it is derived from these customers.
+    look_ahead : how long one would wait for more to be known, and what that must be worth for a label to be withheld.
+    memory : what was published on all customers before; None where nothing was.
+    repairs_evaluated : (customer,) whether potential value took in a lever on the cost to serve; None: not asked.
+    events : objections, removals and complaints of all customers; None where there are none.
+    """
+
+    marks: Marks
+    scale: float
+    losses: Losses
+    price: float | None
+    look_ahead: LookAhead
+    memory: Memory | None = None
+    repairs_evaluated: BoolArray | None = None
+    events: HardEvents | None = None
+
+    @property
+    def prices(self) -> FloatArray:
+        """The grid that a derived price lies on, ascending; the least and the largest loss are its ends."""
+        return np.linspace(REJECTION_FLOOR, max(REJECTION_FLOOR, float(self.losses.array.max())), PRICE_STEPS + 1)
+
+    def remembered(self, rows: IntArray) -> Memory | None:
+        """What was published on some customers."""
+        if self.memory is None:
+            return None
+        one = self.memory
+        return replace(
+            one,
+            published=Published(one.published.labels[rows], one.published.since[rows]),
+            hard_event=None if one.hard_event is None else one.hard_event[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What one block leaves behind.
+
+    Parameters
+    ----------
+    probabilities, squares, cycle : see `BlockStates`.
+    waiting : (row,) what waiting is worth, NaN where it was not asked.
+    label, price : (row,) position in `names.SEGMENTS`, or after them for customers who objected; and the position on
+        the grid of prices from which on that label is published, 0 where it is in any case.
+    future : (row, draw) simulated value.
+    """
+
+    probabilities: FloatArray
+    squares: FloatArray
+    cycle: FloatArray
+    waiting: FloatArray
+    label: IntArray
+    price: IntArray
+    future: FloatArray
+
+
+def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisal: Appraisal) -> Judged:
+    """The states of one block's customers, what waiting is worth, and labels as far as they are known.
+
+    Parameters
+    ----------
+    room : unrealized value of the block's customers.
+    future : (row, draw) simulated value.
+    appraisal : of all customers.
+
+    Raises
+    ------
+    NumericalError : a draw that is not finite, with the ids.
+    """
+    rows, customers = outlook.rows, appraisal.customers
+    found = states_of(outlook, room, rule.scale, rule.marks)
+    if (bad := not_finite(found)).any():
+        raise NumericalError(f"draws of value are not finite for {customers.first_ids(rows[bad])}.")
+    allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
+    action, least = least_risk(risks(found.probabilities, rule.losses), allowed)
+    dear = least > (REJECTION_FLOOR if rule.price is None else rule.price)
+    waiting = np.full(len(rows), np.nan)
+    if dear.any():
+        waiting[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)
+    if rule.price is None:
+        price = np.where(waiting >= rule.look_ahead.resolvable, np.searchsorted(rule.prices, least), 0)
+        label = action
+    else:
+        memory = rule.remembered(rows)
+        decision = decide(
+            found.probabilities,
+            allowed,
+            rule.losses,
+            rule.price,
+            memory=None if memory is None else replace(memory, squares=found.squares),
+            resolvable=~(waiting < rule.look_ahead.resolvable),
+        )
+        label, price = positions_of(decision.labels), np.zeros(len(rows), dtype=np.int64)
+    if rule.events is not None:
+        label = np.where(rule.events.objected[rows], OBJECTED, label)
+    return Judged(found.probabilities, found.squares, found.cycle, waiting, label, price, future)
+
+
+@dataclass
+class Verdicts:
+    """Decisions on all customers, put together from blocks.
+
+    Parameters
+    ----------
+    probabilities, squares, cycle, waiting : (customer, ...), see `Judged`.
+    totals : (label, price, draw) simulated value; one price where it is given.
+    """
+
+    rule: Rule
+    probabilities: FloatArray
+    squares: FloatArray
+    cycle: FloatArray
+    waiting: FloatArray
+    totals: FloatArray
+
+    @classmethod
+    def of(cls, rule: Rule, customers: int, draws: int) -> "Verdicts":
+        """Nothing yet."""
+        states, prices = len(STATES), len(rule.prices) if rule.price is None else 1
+        shapes = ((customers, states), (customers, states - 1), (customers,), (customers,))
+        return cls(rule, *map(np.empty, shapes), np.zeros((len(SEGMENTS) + 1, prices, draws)))
+
+    def add(self, rows: IntArray, found: Judged) -> None:
+        """The next block, of these customers."""
+        self.probabilities[rows], self.squares[rows] = found.probabilities, found.squares
+        self.cycle[rows], self.waiting[rows] = found.cycle, found.waiting
+        keys = found.label * self.totals.shape[1] + found.price
+        flat = self.totals.reshape(-1, self.totals.shape[2])
+        for key in np.unique(keys).tolist():
+            flat[key] += found.future[keys == key].sum(axis=0)
+
+    def decision(self, age: FloatArray) -> Decision:
+        """The labels of all customers.
+
+        Parameters
+        ----------
+        age : (customer,) T, in time units.
+        """
+        rule, everybody = self.rule, np.arange(len(age))
+        allowed = _allowed(self.probabilities, age, self.cycle, rule, everybody)
+        price = rule.price
+        if price is None:
+            least = least_risk(risks(self.probabilities, rule.losses), allowed)[1]
+            price = float(rule.prices[np.searchsorted(rule.prices, derive_price(least))])
+        memory = None if rule.memory is None else replace(rule.memory, squares=self.squares)
+        resolvable = ~(self.waiting < rule.look_ahead.resolvable)
+        return decide(self.probabilities, allowed, rule.losses, price, memory=memory, resolvable=resolvable)
+
+    def totals_by_label(self, price: float) -> tuple[dict[str, FloatArray], FloatArray]:
+        """Label -> (draw,) simulated value of its customers, in money; and that of customers who objected."""
+        found, objected = self.totals[:OBJECTED, 0].copy(), self.totals[OBJECTED].sum(axis=0)
+        if self.rule.price is None:
+            reached = int(np.searchsorted(self.rule.prices, price))
+            found = self.totals[:OBJECTED, : reached + 1].sum(axis=1)
+            found[WITHHELD] += self.totals[:OBJECTED, reached + 1 :].sum(axis=(0, 1))
+        return dict(zip(SEGMENTS, found, strict=True)), objected
+
+
+def _waiting(
+    outlook: Outlook, room: Room, found: BlockStates, rows: IntArray, allowed: BoolArray, rule: Rule
+) -> FloatArray:
+    """What waiting is worth for some rows of a block."""
+    block, draws = outlook.block, room.draws
+    drawn = (one[rows][:, draws] for one in (block.rate, block.dropout, block.spend_rate))
+    living = Living(block.purchases.which[rows], found.p_alive, *map(np.ascontiguousarray, drawn))
+    silent = found.codes[rows]
+    bought = silent
+    if room.given_order is not None:
+        bought = codes_of_living(outlook.actual[rows][:, draws], room.given_order[rows], rule.scale, rule.marks)
+    return values_of_waiting(
+        block.people.seed,
+        block.keys[rows],
+        living,
+        np.ascontiguousarray(block.theta["p"][draws]),
+        silent,
+        bought,
+        rule.losses,
+        allowed[rows],
+        rule.look_ahead,
+    )
+
+
+def _allowed(
+    probabilities: FloatArray, age: FloatArray, cycle: FloatArray, rule: Rule, rows: IntArray
+) -> npt.NDArray[np.bool_]:
+    return allowed_labels(
+        probabilities,
+        age,
+        cycle,
+        repairs_evaluated=True if rule.repairs_evaluated is None else rule.repairs_evaluated[rows],
+        complaint=None if rule.events is None else rule.events.complaint[rows],
+    )
