@@ -5,6 +5,7 @@ one would be too dear and waiting would tell more, the customer is `migrator`, t
 (docs/statistics.md, section Segments).
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -25,9 +26,9 @@ from kundenwert.errors import NumericalError, UsageError
 from kundenwert.names import CUSTOMER_COLUMNS, SEGMENTS, STATES, Flag, State, Status
 from kundenwert.units import Horizon, TimeUnit
 from kundenwert.value.actual import simulate_value
-from kundenwert.value.appraisal import Appraisal
+from kundenwert.value.appraisal import Appraisal, appraised
 from kundenwert.value.estimate import reduce_expected
-from kundenwert.value.individuals import Progress, histories, population
+from kundenwert.value.individuals import Progress
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.results import Value
 
@@ -64,6 +65,10 @@ class Segments:
     verdicts: Verdicts
     objected_total: FloatArray
     notes: tuple[str, ...] = ()
+
+    def derived(self, day: dt.date, run: str) -> "Segments":
+        """The same, with thresholds that say when and by which run they were derived."""
+        return replace(self, thresholds=replace(self.thresholds, derived_on=day.isoformat(), derived_by=run))
 
     def __repr__(self) -> str:
         counts = self.table["segment"].value_counts()
@@ -231,27 +236,6 @@ def memory_of(
     days = Horizon.parse(dwell).in_units(TimeUnit.DAY)
     now = np.datetime64(summary.observation_end, "D")
     return Memory(published, now, switching_cost, days, None if events is None else events.any, None, draws)
-
-
-def appraised(value: Value, posterior: "Posterior", summary: "CustomerSummary") -> Appraisal:
-    """What a value was estimated from.
-
-    Raises
-    ------
-    UsageError : they do not belong together.
-    """
-    people = population(posterior, value.settings.draws, value.settings.seed)
-    customers = histories(posterior, summary)
-    known = value.table["customer_id"].to_numpy(dtype=object)
-    if len(known) != len(customers) or not (known == customers.ids).all():
-        raise UsageError(
-            "value and summary do not hold the same customers in the same order. Segment with the summary that the "
-            "value was estimated from."
-        )
-    if value.frontier.attainable.shape != (people.draws,):
-        raise UsageError(f"the value has {value.settings.draws:,} draws, the posterior only {people.draws:,}.")
-    given = (value.economics, value.ahead, value.cost_events, value.settings, value.frontier)
-    return Appraisal(people, customers, summary, *given)
 
 
 def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | None) -> Losses:

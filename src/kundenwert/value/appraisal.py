@@ -1,12 +1,13 @@
 """All that a pass over the customers rests on, resolved and checked once: draws, economics, settings, the frontier."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 import pandas as pd
 
 from kundenwert.errors import UsageError
+from kundenwert.inference.frontier_draws import extend
 from kundenwert.names import Discounting, EventAhead, Returns
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import DiscountRate, Horizon
@@ -24,6 +25,7 @@ from kundenwert.value.variates import IntArray
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
+    from kundenwert.value.results import Value
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,30 @@ def appraise(
     )
     goes_on = cost_events if expected is EventAhead.PER_ORDER else None
     ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
-    peers = build_frontier(people, customers.cohort, ahead, settings, threads=threads, progress=progress)
+    frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
+    peers = build_frontier(replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress)
     return Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers)
+
+
+def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary") -> Appraisal:
+    """What a value was estimated from.
+
+    Raises
+    ------
+    UsageError : they do not belong together.
+    """
+    people = population(posterior, value.settings.draws, value.settings.seed)
+    customers = histories(posterior, summary)
+    known = value.table["customer_id"].to_numpy(dtype=object)
+    if len(known) != len(customers) or not (known == customers.ids).all():
+        raise UsageError(
+            "value and summary do not hold the same customers in the same order. Pass the summary that the value "
+            "was estimated from."
+        )
+    if value.frontier.attainable.shape != (people.draws,):
+        raise UsageError(f"the value has {value.settings.draws:,} draws, the posterior only {people.draws:,}.")
+    given = (value.economics, value.ahead, value.cost_events, value.settings, value.frontier)
+    return Appraisal(people, customers, summary, *given)
 
 
 def _choice[Name: (Discounting, EventAhead, Returns)](names: type[Name], given: str) -> Name:
