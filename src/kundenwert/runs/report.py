@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kundenwert.errors import RunError
+from kundenwert.runs import report_tables as tables
 from kundenwert.runs import report_words as words
 from kundenwert.runs import wording as w
 from kundenwert.runs.dotplots import dot_axis, dotplot
+from kundenwert.runs.glossary import GLOSSARY
+from kundenwert.runs.plots.bridge import draw_equity_bridge
+from kundenwert.runs.plots.budget import draw_budget_curve
 from kundenwert.runs.plots.churn import draw_churn_by_money, draw_churn_calibration
 from kundenwert.runs.plots.cohorts import draw_cohort_values
+from kundenwert.runs.plots.flows import draw_segment_flows
 from kundenwert.runs.plots.map_chart import draw_map
+from kundenwert.runs.plots.payback import draw_payback_curve
 from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation, draw_frequency, draw_tracking
 from kundenwert.runs.plots.sampler import draw_convergence
-from kundenwert.runs.plots.style import DARK, LIGHT, SEGMENT_TOKENS, Record, numbers
+from kundenwert.runs.plots.style import DARK, LIGHT, SEGMENT_TOKENS, Record
 from kundenwert.runs.report_data import REPORT_VERSION
 from kundenwert.runs.svg import render_svgs
 
@@ -30,7 +36,13 @@ DRAWN: dict[str, Callable[..., Any]] = {
     "conditional": draw_conditional_expectation,
     "calibration": draw_churn_calibration,
     "convergence": draw_convergence,
+    "bridge": draw_equity_bridge,
+    "flows": draw_segment_flows,
+    "payback": draw_payback_curve,
+    "budget": draw_budget_curve,
 }
+DRAWS = (1, REPORT_VERSION)  # a report of version 1 knows nothing of what came with version 2
+SINCE_2: Record = {"plan": None, "break_even": [], "rooms": [], "objected": 0, "recalibrated": ""}
 CONTENTS = (
     (2, "Who could be worth more?"),
     (3, "What changed?"),
@@ -42,7 +54,6 @@ CONTENTS = (
     (9, "What was assumed?"),
     (10, "Words and record"),
 )
-ONCE_SHOWN = 0.20
 
 
 def render_report(report: Mapping[str, Any]) -> str:
@@ -59,11 +70,7 @@ def render_report(report: Mapping[str, Any]) -> str:
     import jinja2
     from markupsafe import Markup
 
-    if report.get("report_version") != REPORT_VERSION:
-        raise RunError(
-            f"this report has version {report.get('report_version')!r}, this program draws version {REPORT_VERSION}. "
-            "Install the version that wrote it, or retrain."
-        )
+    report = _current(report)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kundenwert.runs", "templates"),
         autoescape=True,
@@ -80,8 +87,14 @@ def render_report(report: Mapping[str, Any]) -> str:
         css=_css(environment, report),
         charts={name: charts.get(name) for name in DRAWN},
         as_of=w.date(report["as_of"]),
-        money=_money(report),
-        then=_then(report),
+        money=tables.money_table(report),
+        then=tables.then_table(report),
+        movers=tables.movers_table(report),
+        actions=tables.actions_table(report),
+        break_even=tables.break_even_table(report),
+        rooms=tables.rooms_line(report),
+        objected=tables.objected_line(report),
+        origin_words=tables.origin_words,
         people=_people(report),
         counts=[[_spaced(k), w.count(v)] for k, v in report["assumptions"]["counts"].items()],
         record=_record(report),
@@ -90,12 +103,26 @@ def render_report(report: Mapping[str, Any]) -> str:
         worth_a_call=_worth_a_call(report),
         sure=w.nine_in_ten(report["interval"]),
         contents=CONTENTS,
-        glossary=words.GLOSSARY,
+        glossary=GLOSSARY,
         mirror=words.MIRROR,
         no_actions=words.NO_ACTIONS,
+        no_plan=words.NO_PLAN,
+        like_this=words.LIKE_THIS,
         no_figures=words.NO_FIGURES,
         lever_lines=words.LEVER_LINES,
     )
+
+
+def _current(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The report with everything that its version did not know as absent."""
+    version = report.get("report_version")
+    if version not in DRAWS:
+        raise RunError(
+            f"this report has version {version!r}, this program draws versions {w.listed([str(v) for v in DRAWS])}. "
+            "Install the version that wrote it, or retrain."
+        )
+    said = {"since": report["said"]["change"], **report["said"]}
+    return {**SINCE_2, **report, "said": said, "assumptions": {"lines": [], **report["assumptions"]}}
 
 
 def write_report(report: Mapping[str, Any], path: str | Path) -> None:
@@ -116,86 +143,6 @@ def css_text(text: str) -> str:
     """A CSS string in which whatever is no plain letter or digit is escaped, so that a title cannot end the rule."""
     inside = "".join(c if re.fullmatch(r"[A-Za-z0-9 ]", c) else f"\\{ord(c):06x}" for c in text)
     return f'"{inside}"'
-
-
-def _money(report: Mapping[str, Any]) -> Record:
-    """Rows of the money table: text and bar lengths; both kinds of bar have one scale each."""
-    currency, filled = report["currency"], [s for s in report["segments"] if s["customers"]]
-    most = max((s["customers"] for s in filled), default=1)
-    richest = max((abs(s["value"]) for s in filled), default=0) or 1
-    rows = [
-        {
-            "segment": s["segment"],
-            "name": w.SEGMENT_NAMES[s["segment"]],
-            "customers": w.count(s["customers"]),
-            "people": round(100 * s["customers"] / most, 1),
-            "value": w.amount(s["value"], 3),
-            "range": f"{w.nine_in_ten(report['interval'])}: {w.between(s['low'], s['high'])}",
-            "share": round(100 * abs(s["value"]) / richest, 1),
-            "mean": w.money(s["mean"], currency),
-            "room": w.money(s["room"], currency) if s["room"] else "none",
-            "once": w.count(s["once"]) if s["once"] > ONCE_SHOWN * s["customers"] else "",
-            "bought_once": w.count(s["once"]),
-            "action": w.SEGMENT_ACTIONS[s["segment"]],
-        }
-        for s in filled
-    ]
-    empty = [w.SEGMENT_NAMES[s["segment"]] for s in report["segments"] if not s["customers"]]
-    if not report["potential"]["below_zero_possible"]:
-        empty = [name for name in empty if name != w.SEGMENT_NAMES["below_zero"]]
-        note = "Nobody can be below zero here: no costs were given."
-    else:
-        note = ""
-    if empty:
-        note = f"{note} {w.listed(empty)}: nobody.".strip()
-    if report["base"]["no_mean"]:
-        without = w.plural(report["base"]["no_mean"], "customer")
-        note = f"{note} {without} without a mean value are not in the sums.".strip()
-    table = numbers(
-        f"Segments, {w.ahead(report['horizon'])}, {report['basis_words']}",
-        [
-            "Segment",
-            "Customers",
-            "Worth together",
-            f"{w.nine_in_ten(report['interval'])} totals",
-            "On average",
-            "Room (assumption)",
-        ],
-        [
-            [
-                w.SEGMENT_NAMES[s["segment"]],
-                w.count(s["customers"]),
-                w.money(s["value"], currency, 4),
-                w.between(s["low"], s["high"], 4),
-                w.money(s["mean"], currency, 4),
-                w.money(s["room"], currency, 4),
-            ]
-            for s in filled
-        ],
-    )
-    return {"rows": rows, "empty": note, "numbers": table}
-
-
-def _then(report: Mapping[str, Any]) -> Record | None:
-    """Customers and money by segment, in the run before and now."""
-    if not report["then"]:
-        return None
-    before = {s["segment"]: s for s in report["then"]}
-    currency = report["currency"]
-    rows = [
-        [
-            w.SEGMENT_NAMES[s["segment"]],
-            w.count(before[s["segment"]]["customers"]),
-            w.count(s["customers"]),
-            w.money(before[s["segment"]]["value"], currency, 4),
-            w.money(s["value"], currency, 4),
-        ]
-        for s in report["segments"]
-        if s["customers"] or before[s["segment"]]["customers"]
-    ]
-    since = w.date(report["change"]["since"])
-    columns = ["Segment", f"Customers on {since}", "Customers now", f"Worth on {since}", "Worth now"]
-    return numbers(f"Segments on {since} and now, {report['basis']}", columns, rows)
 
 
 def _people(report: Mapping[str, Any]) -> Record:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import betaincinv
 
 from kundenwert.errors import UsageError
 from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS
@@ -21,8 +20,9 @@ from kundenwert.runs.plots.predictive import conditional_expectation_data, frequ
 from kundenwert.runs.plots.sampler import convergence_data
 from kundenwert.runs.plots.style import Record, json_number, numbers
 from kundenwert.runs.plots.value_map import map_data
-from kundenwert.runs.report_figures import base_figures, potential_figures, segment_figures
+from kundenwert.runs.report_figures import base_figures, peers_count, potential_figures, segment_figures
 from kundenwert.runs.report_people import Quantiles, people
+from kundenwert.runs.report_sections import Further, assumption_lines, check_change, further_charts, further_records
 from kundenwert.sources_cited import cite
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from kundenwert.inference.posterior import Posterior
     from kundenwert.inference.predictive import Tracking
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 SHOWN_COHORTS = 24
+NOTHING_FURTHER = Further()
 
 
 def build_report(
@@ -63,6 +64,7 @@ def build_report(
     spec_hash: str = "",
     max_rhat: float = MAX_RHAT,
     min_ess: float = MIN_ESS,
+    further: Further = NOTHING_FURTHER,
 ) -> Record:
     """Everything that a run shows, as plain JSON.
 
@@ -84,6 +86,11 @@ def build_report(
     timings : stage -> seconds.
     versions : package -> version.
     max_rhat, min_ess : the limits that `checks` held the sampler against.
+    further : what value and decisions know beyond that: the change in parts, actions, payback and more.
+
+    Raises
+    ------
+    UsageError : an unknown `customer_ids`, or a change that is not the one from `previous` to this base.
     """
     if customer_ids not in ("show", "hide"):
         raise UsageError(f"customer_ids is {customer_ids!r}. Use 'show' or 'hide'.")
@@ -106,20 +113,23 @@ def build_report(
         "churn_horizon": str(options.churn_horizon),
         "churn_by": (as_of + datetime.timedelta(days=round(options.churn_horizon.days))).isoformat(),
         "interval": options.interval,
-        "base": base_figures(segments, summary),
+        "base": base_figures(segments, summary, further.objected),
         "segments": segment_figures(segments),
-        "potential": potential_figures(segments),
+        "potential": potential_figures(segments, further.used),
         "checks": _checks(checks),
         "champion": _champion(previous),
         "charts": {
             **_charts(segments, summary, posterior, tracking, holdout, cohort_values, previous),
             "convergence": convergence_data(posterior, max_rhat=max_rhat, min_ess=min_ess),
+            **further_charts(further, options, show_ids=customer_ids == "show"),
         },
+        **further_records(further, currency),
         "people": people(segments, summary, show_ids=customer_ids == "show", quantiles_for=quantiles_for),
-        "assumptions": _assumptions(segments, summary, settings or {}, what_if),
+        "assumptions": _assumptions(segments, summary, settings or {}, what_if, further),
         "actions": actions,
         "record": _record(posterior, choices, timings or {}, versions or {}, seed, spec_hash),
     }
+    check_change(further, report["base"], previous)
     report["change"] = words.changes(report, previous) if previous else None
     report["then"] = previous["segments"] if previous else None
     report["tiles"] = words.tiles(report)
@@ -128,6 +138,7 @@ def build_report(
         "money": words.money_answer(report["base"], currency),
         "tail": words.heavy_tail(report["base"], currency),
         "change": report["change"]["sentence"] if report["change"] else words.FIRST_RUN,
+        "since": words.since_line(report),
     }
     return report
 
@@ -202,19 +213,14 @@ def _assumptions(
     summary: "CustomerSummary",
     settings: Mapping[str, Mapping[str, Any]],
     what_if: Sequence[Mapping[str, Any]],
+    further: Further,
 ) -> Record:
     options, frontier = segments.value.settings, segments.value.frontier
     currency = str(options.currency) if options.currency else None
     loud = []
     if options.value_basis == "revenue":
         loud.append("Values are revenue, no margin given.")
-    first, second = options.attainable
-    low, high = (w.percent(float(betaincinv(first, second, p))) for p in (0.05, 0.95))
-    loud.append(
-        f"Potential: peers' frontier at {frontier.quantile:.2f}, customers reach "
-        f"{w.percent(first / (first + second))} of the gap (9 in 10: {low} to {high}): "
-        "judgement, not learned from the orders."
-    )
+    loud.append(words.potential_loud(frontier.quantile, options.attainable, further.used))
     loud.extend(segments.notes)
     rows = [[k, _setting(v["value"]), str(v["origin"])] for k, v in settings.items()]
     tries = [
@@ -225,12 +231,13 @@ def _assumptions(
         ]
         for t in what_if
     ]
-    if len(frontier.sensitivity) > 1:
+    if len(frontier.sensitivity) > 1 and peers_count(further.used):
         at = {q: min(total, frontier.limit) for q, total in sorted(frontier.sensitivity.items())}
         ends = [min(at), max(at)]
         tries.append(["frontier of potential (room)", *(f"{q:g}: + {w.money(at[q], currency, 4)}" for q in ends)])
     return {
         "loud": loud,
+        "lines": assumption_lines(further.assumed),
         "settings": rows,
         "what_if": tries,
         "counts": {str(k): int(v) for k, v in summary.counts.items()},

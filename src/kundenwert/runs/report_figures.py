@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kundenwert.names import SEGMENTS
+from kundenwert.names import SEGMENTS, PotentialBasis
 from kundenwert.runs import report_words as words
 from kundenwert.runs.plots.style import Record, json_number, rounded
+from kundenwert.runs.report_actions import Objected, RoomOfBasis
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
@@ -16,8 +17,11 @@ CARRY = 0.7
 SHOWN_DRAWS = 1000
 
 
-def base_figures(segments: "Segments", summary: "CustomerSummary") -> Record:
-    """The base as a whole: customers, money with its interval, and how certain the near future is."""
+def base_figures(segments: "Segments", summary: "CustomerSummary", objected: Objected | None = None) -> Record:
+    """The base as a whole: customers, money with its interval, and how certain the near future is.
+
+    Who objected has no value of his own in the table, and is in the base's.
+    """
     table, value = segments.table, segments.value
     actual = table["actual_value"].to_numpy(float)
     known = actual[np.isfinite(actual)]
@@ -26,7 +30,8 @@ def base_figures(segments: "Segments", summary: "CustomerSummary") -> Record:
     again = n - np.asarray(value.totals.churned, dtype=float)
     again_low, again_high = _ends(again, value.settings.interval)
     undecided = (table["status"] == "undecided").to_numpy()
-    total = float(known.sum())
+    unnamed, theirs = (0, 0.0) if objected is None else (objected.customers, objected.value)
+    total, valued = float(known.sum()) + theirs, len(known) + unnamed
     return {
         "customers": n,
         "once": int((table["frequency"] == 0).sum()),
@@ -35,9 +40,9 @@ def base_figures(segments: "Segments", summary: "CustomerSummary") -> Record:
         "value": json_number(total),
         "low": json_number(low),
         "high": json_number(high),
-        "mean": json_number(float(known.mean()) if len(known) else 0.0),
+        "mean": json_number(total / valued if valued else 0.0),
         "median": json_number(float(np.median(known)) if len(known) else 0.0),
-        "no_mean": n - len(known),
+        "no_mean": n - valued,
         "room": json_number(float(table["unrealized_value"].sum())),
         "carry": _carry(known, n),
         "orders_again": {
@@ -99,19 +104,31 @@ def segment_figures(segments: "Segments") -> list[Record]:
     return rows
 
 
-def potential_figures(segments: "Segments") -> Record:
-    """What potential rests on, and how far it may be believed."""
+def peers_count(used: RoomOfBasis | None) -> bool:
+    """Whether potential rests on the peers' frontier, as it does where nobody compared bases."""
+    return used is None or used.basis is PotentialBasis.PEERS
+
+
+def potential_figures(segments: "Segments", used: RoomOfBasis | None = None) -> Record:
+    """What potential rests on, and how far it may be believed.
+
+    Parameters
+    ----------
+    segments : the customers with their values and labels.
+    used : the basis in use, where several were compared.
+    """
     frontier, settings = segments.value.frontier, segments.value.settings
     first, second = settings.attainable
-    scale = float(frontier.attainable_scale)
+    scale, peers = float(frontier.attainable_scale), peers_count(used)
+    told = words.potential_words(frontier.quantile, first / (first + second), scale) if used is None else used.words
+    at = frontier.sensitivity if peers else {}
     return {
-        "words": words.potential_words(frontier.quantile, first / (first + second), scale),
+        "words": told,
         "identified": json_number(float(frontier.potential_identified)),
         "scale": json_number(scale),
-        "mirrors": bool(frontier.potential_identified < 0.1),
+        "mirrors": bool(peers and frontier.potential_identified < 0.1),
         "below_zero_possible": bool(segments.below_zero_possible),
         "sensitivity": {
-            f"{quantile:g}": json_number(float(min(total, frontier.limit)))
-            for quantile, total in frontier.sensitivity.items()
+            f"{quantile:g}": json_number(float(min(total, frontier.limit))) for quantile, total in at.items()
         },
     }

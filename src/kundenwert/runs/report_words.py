@@ -1,9 +1,13 @@
-"""The sentences of the report, computed from its numbers, and the glossary that explains its terms."""
+"""The sentences of the report, computed from its numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scipy.special import betaincinv
+
+from kundenwert.names import PotentialBasis
 from kundenwert.runs import wording as w
+from kundenwert.runs.report_actions import RoomOfBasis
 
 MONEY_WORDS = {"EUR": "euros", "USD": "dollars", "GBP": "pounds", "CHF": "francs"}
 MIRROR = (
@@ -11,6 +15,8 @@ MIRROR = (
     "It does not say who will grow."
 )
 NO_ACTIONS = "No actions declared in the spec, so no recommendation."
+NO_PLAN = "The spec declares actions; this version does not compute a recommendation from them yet."
+LIKE_THIS = "A spec declares one like this; this version accepts it and does not compute with it yet:"
 LEVER_LINES = (
     "[[levers]]",
     'name = "win-back mail"',
@@ -19,77 +25,6 @@ LEVER_LINES = (
 )
 FIRST_RUN = "First run, nothing to compare with."
 NO_FIGURES = "No figures are in use yet."
-
-GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "actual",
-        "Actual value",
-        "What a customer will bring on average within the horizon, discounted; for example 72 over 3 years.",
-        "actual_value",
-    ),
-    (
-        "potential",
-        "Potential value",
-        "Actual value plus room: what the customer could be worth under the declared assumption.",
-        "potential_value",
-    ),
-    (
-        "room",
-        "Room (unrealized value)",
-        "Potential less actual value, an assumption: a distance to what good customers of the same cohort bring.",
-        "unrealized_value",
-    ),
-    ("realized", "Realized value", "What the customer has brought so far, counted from the orders.", "realized_value"),
-    (
-        "again",
-        "Chance of ordering again",
-        "Of 10 customers like this one, how many order within the stated time; for example 7 of 10.",
-        "1 - churn_probability",
-    ),
-    (
-        "silent",
-        "No order within the time stated (churn)",
-        "The chance of no order at all until the stated day; it can be checked against what happens.",
-        "churn_probability",
-    ),
-    (
-        "alive",
-        "Possibly inactive",
-        "The model's chance that a customer is still a customer; for those who bought once it cannot tell.",
-        "p_alive",
-    ),
-    ("mvc", "Most valuable", "Brings much and has little room; keep.", "most_valuable"),
-    ("sgc", "Super growth", "Brings much and could bring more.", "super_growth"),
-    ("mgc", "Most growable", "Brings little today and has much room; test what helps.", "most_growable"),
-    ("lm", "Low maintenance", "Brings little, has little room, costs little.", "low_maintenance"),
-    ("bz", "Below zero", "Costs more than it brings at today's terms; check the costs first.", "below_zero"),
-    ("dorm", "Dormant", "Most likely no longer a customer.", "dormant"),
-    ("undecided", "Undecided", "Any label would too often be the wrong one; wait at low cost.", "migrator"),
-    ("borderline", "Borderline", "Close to another label, but waiting would not tell more.", "status = borderline"),
-    ("cohort", "Cohort", "Customers won in the same period or channel; each has its own parameters.", "cohort"),
-    ("holdout", "Holdout", "Weeks that were kept from the model to see whether its promises come true.", "holdout"),
-    (
-        "nine",
-        "9 in 10",
-        "How sure a figure is: of 10 such totals (or customers) 9 fall inside the range.",
-        "actual_value_low, actual_value_high",
-    ),
-    ("assumption", "Assumption", "Not learned from the orders; drawn with a dashed outline.", "potential_basis"),
-    (
-        "basis",
-        "Revenue or contribution",
-        "Revenue is what customers pay; contribution is what is left of it after the margin and costs given.",
-        "value_basis",
-    ),
-    (
-        "discount",
-        "Discounting",
-        "Money that comes later counts less: at 10 % a year, 110 next year is 100.",
-        "discount_rate",
-    ),
-    ("payback", "Payback", "When a customer has brought back what it cost to win.", "payback_time"),
-    ("run", "Run, champion", "A run is one night's result; the champion is the run whose figures are in use.", "run"),
-)
 
 
 def headline(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,15 +154,21 @@ def tiles(report: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def changes(report: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:
-    """What moved since the run that is in use, with noise called noise."""
+    """What moved since the run that is in use, with noise called noise.
+
+    With a bridge the difference is that of paired draws; without one, it is noise where it is smaller than what
+    either total varies by.
+    """
     now, then = report["base"], previous["base"]
     day, currency = w.day_month(previous["as_of"]), report["currency"]
-    gap = round(now["value"] - then["value"], 2)
-    spread = max(now["high"] - now["low"], then["high"] - then["low"], 0.0) / 2
-    noise = abs(gap) <= spread
-    new = now["customers"] - then["customers"]
-    moved = f"{w.money(abs(gap), currency)} {'more' if gap > 0 else 'less'} than" if gap else "as much as"
-    told = f"{moved} on {w.date(previous['as_of'])}" + (", which is noise" if gap and noise else "")
+    bridge, flows = report["charts"].get("bridge"), report["charts"].get("flows")
+    if bridge:
+        gap, noise, told = bridge["change"]["mean"], bridge["change"]["noise"], bridge["answer"]
+    else:
+        gap = round(now["value"] - then["value"], 2)
+        noise = abs(gap) <= max(now["high"] - now["low"], then["high"] - then["low"], 0.0) / 2
+        told = ""
+    new = sum(flows["counts"][-1]) if flows else now["customers"] - then["customers"]
     tile = w.signed(w.amount(gap)) if gap else "unchanged"
     return {
         "since": previous["as_of"],
@@ -235,11 +176,36 @@ def changes(report: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str,
         "gap": gap,
         "noise": noise,
         "new": new,
+        "relabelled": flows["share"] if flows else None,
         "value": f"{tile}: noise" if gap and noise else f"{tile} vs {day}",
         "orders_again": f"{w.signed(w.rough(now['orders_again']['mean'] - then['orders_again']['mean']))} vs {day}",
         "undecided": f"{w.signed(w.count(now['undecided']['customers'] - then['undecided']['customers']))} vs {day}",
-        "sentence": f"The base is worth {told}; {w.plural(max(new, 0), 'new customer')}.",
+        "sentence": told or _unparted(gap, noise, new, previous["as_of"], currency),
     }
+
+
+def _unparted(gap: float, noise: bool, new: int, since: str, currency: str | None) -> str:
+    moved = f"{w.money(abs(gap), currency)} {'more' if gap > 0 else 'less'} than" if gap else "as much as"
+    told = f"{moved} on {w.date(since)}" + (", which is noise" if gap and noise else "")
+    return f"The base is worth {told}; {w.plural(max(new, 0), 'new customer')}."
+
+
+def since_line(report: Mapping[str, Any]) -> str:
+    """The first screen's line on what changed: the parts with their sign, and who changed label."""
+    change = report["change"]
+    if not change:
+        return FIRST_RUN
+    bridge = report["charts"].get("bridge")
+    if not bridge:
+        told = change["sentence"]
+    else:
+        parts = [f"{part['name'].lower()} {part['says']}" for part in bridge["parts"] if part["says"] != "0"]
+        unit = f" ({report['currency']})" if report["currency"] else ""
+        told = f"Since {w.date(change['since'])}{unit}: {' · '.join(parts) or 'nothing changed'}."
+    if change["relabelled"] is None:
+        return str(told)
+    share = w.percent(change["relabelled"]) if change["relabelled"] else "None"
+    return f"{told} {share} of customers changed label."
 
 
 def basis_words(basis: str, margin: float | None) -> str:
@@ -257,6 +223,19 @@ def potential_words(quantile: float, attainable: float, scale: float) -> str:
     """The basis of potential in words, as the tile and the terminal say it."""
     part = "a quarter of the gap" if abs(attainable - 0.25) < 0.005 else f"{w.percent(attainable)} of the gap"
     return f"peers' frontier {quantile:.2f}".replace("0.", ".") + f", {part}" + (", capped" if scale < 0.999 else "")
+
+
+def potential_loud(quantile: float, attainable: tuple[float, float], used: RoomOfBasis | None) -> str:
+    """The basis of potential as section 9 says it, with how much of it is a judgement."""
+    if used is not None and used.basis is not PotentialBasis.PEERS:
+        return f"Potential: {used.words}: an assumption, not learned from the orders alone."
+    first, second = attainable
+    low, high = (w.percent(float(betaincinv(first, second, p))) for p in (0.05, 0.95))
+    return (
+        f"Potential: peers' frontier at {quantile:.2f}, customers reach "
+        f"{w.percent(first / (first + second))} of the gap (9 in 10: {low} to {high}): "
+        "judgement, not learned from the orders."
+    )
 
 
 def _sentence(text: str) -> str:

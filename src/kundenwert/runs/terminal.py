@@ -73,8 +73,10 @@ def first_line(report: Mapping[str, Any], *, seconds: float) -> str:
         base += f" ({gap}), {max(change['new'], 0):,} new"
     else:
         base += ", first run"
-    undecided = f"{w.percent(report['base']['undecided']['share'])} undecided"
-    return _clip(f"{head}: {base}, {undecided}, {off}", f" | {seconds:.1f} s")
+    labels = f"{w.percent(report['base']['undecided']['share'])} undecided"
+    if change and change.get("relabelled") is not None:
+        labels = f"{w.percent(change['relabelled'])} relabelled"
+    return _clip(f"{head}: {base}, {labels}, {off}", f" | {seconds:.1f} s")
 
 
 def busy_line(name: str, as_of: datetime.date, *, since: str, pid: int | None = None) -> str:
@@ -135,10 +137,10 @@ def _passed(report: Mapping[str, Any], path: str, seconds: float) -> list[Line]:
             f"{w.money(b['value'], currency)} over {report['horizon']} "
             f"({sure}: {w.amount(b['low'])}-{w.amount(b['high'])}), {basis}",
         ),
-        ("Could be", f"+ {w.money(b['room'], currency)} (assumption: {report['potential']['words']})"),
+        ("Could be", _could_be(report)),
         ("Segments", segments),
         ("", more),
-        ("Changed", report["said"]["change"].rstrip(".")[0].lower() + report["said"]["change"].rstrip(".")[1:]),
+        ("Changed", _changed(report)),
         ("Next", _next(report)),
         ("Report", f"{path}   ({seconds:.1f} s)"),
     ]
@@ -208,6 +210,44 @@ def _segments(report: Mapping[str, Any]) -> tuple[str, str]:
     if len(" | ".join(rest)) > room:
         first = [first[0].removesuffix(" of value"), *first[1:], rest.pop()]
     return " | ".join(first), " | ".join(rest) or "nobody else"
+
+
+def _could_be(report: Mapping[str, Any]) -> str:
+    """The room and what it rests on; where several bases were compared, that of each, the one in use first."""
+    room = f"+ {w.money(report['base']['room'], report['currency'])}"
+    others = [one for one in report.get("rooms", ()) if not one["used"]]
+    if not others:
+        return f"{room} (assumption: {report['potential']['words']})"
+    used = next(one["basis"] for one in report["rooms"] if one["used"])
+    beside = ", ".join(f"{w.amount(one['room'])} by {one['basis']}" for one in others)
+    return f"{room} by {used} (assumption); {beside}"
+
+
+def _changed(report: Mapping[str, Any]) -> str:
+    """The change and its largest parts, or the sentence where it was not taken apart."""
+    bridge, change = report["charts"].get("bridge"), report["change"]
+    if not bridge:
+        told = str(report["said"]["change"]).rstrip(".")
+        told = told[0].lower() + told[1:]
+    else:
+        gap = w.signed(w.money(change["gap"], report["currency"])) if change["gap"] else "unchanged"
+        told = gap + (" (noise)" if change["gap"] and change["noise"] else "")
+    if report.get("recalibrated"):
+        told += ", recalibrated"
+    if change and change.get("relabelled") is not None:
+        told += f", {w.percent(change['relabelled'])} relabelled"
+    return told + (_parts(bridge, WIDTH - LABEL - len(told)) if bridge else "")
+
+
+def _parts(bridge: Mapping[str, Any], room: int) -> str:
+    """As many of the largest parts of a change as there is room for, in the order of the report."""
+    some = sorted((part for part in bridge["parts"] if part["mean"]), key=lambda part: -abs(part["mean"]))
+    for many in range(len(some), 0, -1):
+        kept = [part for part in bridge["parts"] if part in some[:many]]
+        told = "; " + ", ".join(f"{part['key']} {w.signed(w.thousands(part['mean']))}" for part in kept)
+        if len(told) <= room:
+            return told
+    return ""
 
 
 def _next(report: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ SEGMENT_ACTIONS = {
     "dormant": "stop mailing",
     "migrator": "wait, low cost",
 }
+BASIS_NAMES = {"peers": "peers' frontier", "wallet": "spent elsewhere", "levers": "declared actions"}
 FAMILY_NAMES = {"bgnbd": "BG/NBD", "mbgnbd": "MBG/NBD", "gamma_gamma": "Gamma-Gamma"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

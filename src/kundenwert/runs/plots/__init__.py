@@ -7,6 +7,8 @@ The report draws the same data with the same functions. Nothing here touches Alt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kundenwert.runs.plots.bridge import draw_equity_bridge, equity_bridge_data
+from kundenwert.runs.plots.budget import budget_curve_data, draw_budget_curve
 from kundenwert.runs.plots.churn import (
     churn_by_money_data,
     churn_calibration_data,
@@ -15,12 +17,16 @@ from kundenwert.runs.plots.churn import (
 )
 from kundenwert.runs.plots.cohorts import cohort_values_data, draw_cohort_values
 from kundenwert.runs.plots.exposing import draw_exposure, exposure_data
+from kundenwert.runs.plots.flows import draw_segment_flows, segment_flows_data
 from kundenwert.runs.plots.map_chart import draw_map
+from kundenwert.runs.plots.payback import draw_payback_curve, payback_curve_data
 from kundenwert.runs.plots.predictive import conditional_expectation_data, frequency_data, tracking_data
 from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation, draw_frequency, draw_tracking
 from kundenwert.runs.plots.sampler import convergence_data, draw_convergence
 from kundenwert.runs.plots.style import Theme
 from kundenwert.runs.plots.value_map import map_data
+from kundenwert.runs.report_actions import BudgetPoints, Payback
+from kundenwert.runs.report_change import EquityBridge, LabelFlows
 from kundenwert.streams import DEFAULT_SEED
 
 if TYPE_CHECKING:
@@ -34,13 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "actual_vs_potential",
+    "budget_curve",
     "churn_by_money",
     "churn_calibration",
     "cohort_values",
     "conditional_expectation",
     "convergence",
+    "equity_bridge",
     "exposure",
     "frequency",
+    "payback_curve",
+    "segment_flows",
     "tracking",
 ]
 
@@ -127,3 +137,74 @@ def exposure(
 ) -> "alt.TopLevelMixin":
     """First order, last order and today of a sample of customers: all that the model sees."""
     return draw_exposure(exposure_data(summary, customers=customers, seed=seed), theme, help=help)
+
+
+def equity_bridge(
+    bridge: EquityBridge,
+    theme: Theme = "light",
+    *,
+    currency: str | None = None,
+    horizon: str = "3 years",
+    basis: str = "revenue",
+    help: bool = True,
+) -> "alt.TopLevelMixin":
+    """What the base's value then and now differ by: floating bars with intervals, hollow where a part is noise."""
+    data = equity_bridge_data(bridge, currency=currency, horizon=horizon, basis=basis)
+    return draw_equity_bridge(data, theme, help=help)
+
+
+def segment_flows(
+    flows: LabelFlows,
+    theme: Theme = "light",
+    *,
+    euros: bool = False,
+    currency: str | None = None,
+    horizon: str = "3 years",
+    basis: str = "revenue",
+    help: bool = True,
+) -> "alt.TopLevelMixin":
+    """Labels then against labels now, with new customers as a row and those who left as a column.
+
+    Parameters
+    ----------
+    flows : of two tables of customers, as `label_flows` counts them.
+    theme : "light", "dark", or "css" for a page that defines the colours.
+    euros : the cells say money, not customers.
+    currency, horizon, basis : of the value.
+    help : question, answer and reading help as part of the picture.
+    """
+    data = segment_flows_data(flows, currency=currency, horizon=horizon, basis=basis)
+    return draw_segment_flows(data, theme, euros=euros, help=help)
+
+
+def payback_curve(
+    payback: Payback, theme: Theme = "light", *, horizon: str = "3 years", help: bool = True
+) -> "alt.TopLevelMixin":
+    """How many of 10 customers have paid back by when, of those who have not yet."""
+    return draw_payback_curve(payback_curve_data(payback, horizon=horizon), theme, help=help)
+
+
+def budget_curve(
+    curve: BudgetPoints,
+    theme: Theme = "light",
+    *,
+    budget: float | None = None,
+    currency: str | None = None,
+    horizon: str = "3 years",
+    basis: str = "revenue",
+    assumed: bool = True,
+    help: bool = True,
+) -> "alt.TopLevelMixin":
+    """Expected net gain by budget, with the budget that was given and the one after which no euro pays.
+
+    Parameters
+    ----------
+    curve : the points.
+    theme : "light", "dark", or "css" for a page that defines the colours.
+    budget : the one that was given.
+    currency, horizon, basis : of the gain.
+    assumed : draws a dashed line, because some effect has met no experiment.
+    help : question, answer and reading help as part of the picture.
+    """
+    data = budget_curve_data(curve, budget=budget, currency=currency, horizon=horizon, basis=basis, assumed=assumed)
+    return draw_budget_curve(data, theme, help=help)

@@ -152,6 +152,7 @@ def draw_churn_calibration(
 def churn_by_money_data(segments: "Segments") -> Record:
     """Customers and expected value by the chance of no order within the churn horizon."""
     table, settings = segments.table, segments.value.settings
+    table = table[table["segment"].notna()]  # who objected is in no picture
     chance = table["churn_probability"].to_numpy(float)
     actual = table["actual_value"].to_numpy(float)
     once = (table["frequency"] == 0).to_numpy()
