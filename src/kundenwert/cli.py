@@ -68,22 +68,32 @@ def validate(spec: Spec, json: Json = False) -> None:
     console.answer(json, outcome, answers.validation)
 
 
+Force = Annotated[bool, typer.Option("--force", help="Make the run again though nothing is new.")]
+
+
 @app.command()
-def retrain(
-    spec: Spec,
-    as_of: AsOf = None,
-    runs: RunsDir = RUNS,
-    force: Annotated[bool, typer.Option("--force", help="Make the run again though nothing is new.")] = False,
-    json: Json = False,
-) -> None:
+def retrain(spec: Spec, as_of: AsOf = None, runs: RunsDir = RUNS, force: Force = False, json: Json = False) -> None:
     """Fit, check, value, segment and report: the main job."""
+    _retrain(spec, as_of, runs, json, force=force)
+
+
+@app.command()
+def recalibrate(spec: Spec, as_of: AsOf = None, runs: RunsDir = RUNS, json: Json = False) -> None:
+    """Retrain and derive anew what is otherwise frozen: thresholds, the peers' frontier, losses in money."""
+    _retrain(spec, as_of, runs, json, recalibrate=True)
+
+
+def _retrain(
+    spec: Path, as_of: datetime.date | None, runs: Path, json: bool, *, force: bool = False, recalibrate: bool = False
+) -> None:
     from kundenwert import answers, pipeline
     from kundenwert.runs.lock import HeldElsewhereError
     from kundenwert.spec import load_spec
 
+    wanted = {"force": force, "recalibrate": recalibrate}
     try:
         with console.StageLog() as progress:
-            outcome = pipeline.retrain(spec, as_of=as_of, runs_dir=runs, force=force, progress=progress)
+            outcome = pipeline.retrain(spec, as_of=as_of, runs_dir=runs, **wanted, progress=progress)
     except HeldElsewhereError as held:
         line = answers.busy_line(load_spec(spec).name, as_of, held)
         console.answer(json, {"status": "busy", "message": line}, lambda _: line)
@@ -100,6 +110,12 @@ def retrain(
 def score(
     run: Run,
     data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="The full history of the customers to score.")],
+    customers: Annotated[
+        str | None, typer.Option("--customers", metavar="SOURCE", help="Their attributes, where the run has them.")
+    ] = None,
+    events: Annotated[
+        str | None, typer.Option("--events", metavar="SOURCE", help="Their cost events, where the run has them.")
+    ] = None,
     as_of: AsOf = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A .parquet or .csv file to write.")] = None,
     runs: RunsDir = RUNS,
@@ -109,7 +125,8 @@ def score(
     from kundenwert import answers, pipeline
 
     with console.StageLog() as progress:
-        outcome = pipeline.score(run, data, as_of=as_of, out=out, runs_dir=runs, progress=progress)
+        tables = {"customers": customers, "events": events}
+        outcome = pipeline.score(run, data, **tables, as_of=as_of, out=out, runs_dir=runs, progress=progress)
     if json:
         console.answer(json, answers.scored_object(outcome), str)
     else:

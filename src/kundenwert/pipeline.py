@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kundenwert import records, scoring, stages
+from kundenwert.inputs import Data, Sources, read_data
 from kundenwert.names import Verdict
 from kundenwert.records import Clock, RunResult, Validation
 from kundenwert.runs import renderer, store
 from kundenwert.scoring import ScoreResult
 from kundenwert.spec import ModelSpec, load_spec
-from kundenwert.stages import Data, Progress
+from kundenwert.stages import Progress
 
 
 def retrain(
@@ -19,6 +20,7 @@ def retrain(
     as_of: dt.date | None = None,
     runs_dir: Path = Path("runs"),
     force: bool = False,
+    recalibrate: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """From a spec to a run folder: read, fit, check, value, segment, report, and the champion's alias.
@@ -31,6 +33,8 @@ def retrain(
     as_of : the day to look back from, in place of the spec's `data.observation_end`.
     runs_dir : where runs are kept; the run becomes `runs_dir/<name>/<as_of>-<hash>`.
     force : make the run again though a finished one of this spec and these data is there, and replace it.
+    recalibrate : derive thresholds, frontier, price and losses anew over these customers, in place of those of the run
+        in use; a finished run of this spec and these data is replaced.
     progress : called with a text at each stage, and with a text and a share from 0 to 1 within one.
 
     Returns
@@ -46,13 +50,14 @@ def retrain(
     clock = Clock(progress)
     spec = load_spec(spec_path)
     clock.stage("read", f"read {spec.data.source}")
-    data = stages.read_data(spec, as_of=as_of)
+    data = read_data(spec, as_of)
     run, identity = records.identify(spec, data)
     with store.locked(runs_dir, spec.name):
-        if not force and (folder := store.finished_run(runs_dir, spec.name, run)):
+        if not (force or recalibrate) and (folder := store.finished_run(runs_dir, spec.name, run)):
             return records.same(folder, runs_dir, clock)
         with renderer.standing_by():
-            return _make_run(spec, data, run, identity, runs_dir, clock, progress, replace=force)
+            made = (spec, data, run, identity, runs_dir, clock, progress)
+            return _make_run(*made, replace=force or recalibrate, recalibrate=recalibrate)
 
 
 def _make_run(
@@ -65,18 +70,20 @@ def _make_run(
     progress: Progress | None,
     *,
     replace: bool,
+    recalibrate: bool,
 ) -> RunResult:
     """The stages of a retraining whose data are read, under the lock."""
     champion = stages.champion_of(runs_dir, spec.name)
-    thresholds, choice = stages.frozen_thresholds(champion, spec, run)
+    frozen, choice = stages.hand_down(champion, spec, run, recalibrate=recalibrate)
     clock.stage("fit", f"fit {len(data.summary.cohorts)} cohorts, {spec.cohorts.pooling.value} pooling")
     posterior = stages.fit_posterior(spec, data.summary, progress)
+    posterior = stages.with_frontier(posterior, None if frozen is None else frozen.frontier, spec.value.draws)
     clock.stage("check", "check the posterior and the holdout")
     checks, tracking = stages.judge(spec, posterior, data, progress)
-    clock.stage("value", f"value {len(data.summary.table):,} customers")
-    value = stages.value_customers(spec, posterior, data.summary, thresholds, progress)
-    clock.stage("segment", "segment")
-    segments = stages.segment_customers(spec, value, posterior, data.summary, thresholds, progress)
+    clock.stage("value", f"value and segment {len(data.summary.table):,} customers")
+    segments = stages.assess_customers(spec, posterior, data, frozen, progress)
+    if frozen is None:
+        segments = segments.derived(data.as_of, run)
     clock.stage("report", "report")
     found = records.Found(spec, data, posterior, checks, tracking, segments, (choice, *posterior.choices))
     folder = records.save(found, run, identity, champion, runs_dir, clock, replace=replace)
@@ -104,13 +111,15 @@ def validate(spec_path: str | Path, *, progress: Progress | None = None) -> Vali
     spec = load_spec(spec_path)
     if progress is not None:
         progress(f"read {spec.data.source}")
-    return records.validated(spec, stages.read_data(spec))
+    return records.validated(spec, read_data(spec))
 
 
 def score(
     run: str | Path,
     data: str,
     *,
+    customers: str | None = None,
+    events: str | None = None,
     as_of: dt.date | None = None,
     out: Path | None = None,
     runs_dir: Path = Path("runs"),
@@ -123,6 +132,7 @@ def score(
     run : a run's folder, or `name@champion`.
     data : the full history of the customers to score, a source as in a spec's `data.source`; it is read with the
         other `[data]` keys of the run. A relative path starts from the working directory.
+    customers, events : their other tables, where the run's spec has `[customers]` or `[events]`.
     as_of : the day to look back from; by default the run's.
     out : the .parquet or .csv file to write; by default `<name>-<as_of>-scored.parquet` in the working directory.
     runs_dir : where `name@champion` is looked up.
@@ -143,13 +153,13 @@ def score(
     clock = Clock(progress)
     saved = scoring.load(store.resolve(run, runs_dir))
     clock.stage("read", f"read {data}")
-    summary = scoring.known_cohorts(saved, stages.read_data(saved.spec, data, as_of or saved.as_of, min_customers=0))
-    posterior = saved.posterior.with_cohorts(summary.cohorts)
-    clock.stage("value", f"value {len(summary.table):,} customers")
-    value = stages.value_customers(saved.spec, posterior, summary, saved.thresholds, progress)
-    clock.stage("segment", "segment")
-    segments = stages.segment_customers(saved.spec, value, posterior, summary, saved.thresholds, progress)
-    return scoring.scored(saved, segments, summary, out, clock)
+    sources = Sources(data, customers, events)
+    read = read_data(saved.spec, as_of or saved.as_of, sources=sources, min_customers=0)
+    scorable = scoring.known_cohorts(saved, read)
+    posterior = saved.posterior.with_cohorts(scorable.summary.cohorts)
+    clock.stage("value", f"value and segment {len(scorable.summary.table):,} customers")
+    segments = stages.assess_customers(saved.spec, posterior, scorable, saved.frozen, progress)
+    return scoring.scored(saved, segments, scorable.summary, out, clock)
 
 
 def report(run: str | Path, *, runs_dir: Path = Path("runs")) -> Path:

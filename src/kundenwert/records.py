@@ -12,12 +12,13 @@ import numpy as np
 
 from kundenwert.decisions.segments import Segments
 from kundenwert.inference.posterior import Posterior
+from kundenwert.inputs import Data
 from kundenwert.names import FORMAT_VERSION, Verdict
 from kundenwert.runs import store
 from kundenwert.runs.report_data import build_report
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_settings import settings_shown
-from kundenwert.stages import Data, Progress, customers_metadata
+from kundenwert.stages import Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_offers, new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
 from kundenwert.value.what_if import change_settings
@@ -111,7 +112,8 @@ class Found:
 
 def identify(spec: ModelSpec, data: Data) -> tuple[str, dict[str, str]]:
     """The id of the run that this spec and these data make, and the hashes it comes from."""
-    fingerprint = store.data_fingerprint(data.summary.table, data.holdout.table)
+    events = () if data.events is None else (data.events.table,)
+    fingerprint = store.data_fingerprint(data.summary.table, data.holdout.table, *events)
     canonical = spec.canonical(data.as_of)
     hashes = {"spec_hash": spec.spec_hash(data.as_of), "data_fingerprint": fingerprint}
     return store.run_id(canonical, fingerprint, data.as_of), hashes
@@ -163,6 +165,7 @@ def save(
         "cohorts": found.data.summary.cohorts,
         "thresholds": found.segments.thresholds.to_dict(),
         "losses": found.segments.losses.to_dict(),
+        "ahead_priors": found.segments.value.ahead.priors.to_dict(),
     }
     writers: dict[str, Callable[[Path], None]] = {
         "posterior.nc": found.posterior.save,

@@ -12,15 +12,15 @@ import pandas as pd
 from kundenwert.customers import CustomerSummary
 from kundenwert.customers.cohorts import map_to_known
 from kundenwert.decisions.segments import Segments
-from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.errors import UsageError
 from kundenwert.inference.posterior import Posterior, load_posterior
+from kundenwert.inputs import Data
 from kundenwert.names import Flag, Pooling, Verdict
 from kundenwert.records import Clock
 from kundenwert.runs import store
 from kundenwert.runs.report_figures import base_figures, segment_figures
 from kundenwert.spec import ModelSpec
-from kundenwert.stages import Data, customers_metadata
+from kundenwert.stages import Frozen, customers_metadata
 
 FORMATS = (".parquet", ".csv")
 
@@ -58,7 +58,7 @@ class Saved:
     path: Path
     spec: ModelSpec
     posterior: Posterior
-    thresholds: Thresholds
+    frozen: Frozen
     verdict: Verdict
     as_of: dt.date
     cohorts: tuple[str, ...]
@@ -94,15 +94,15 @@ def load(folder: Path) -> Saved:
         path=folder,
         spec=ModelSpec.from_mapping(manifest["spec"], where=str(folder / "manifest.json")),
         posterior=posterior,
-        thresholds=Thresholds.from_dict(manifest["thresholds"]),
+        frozen=Frozen.of(manifest, folder),
         verdict=Verdict(manifest["verdict"]),
         as_of=dt.date.fromisoformat(manifest["as_of"]),
         cohorts=posterior.cohorts,
     )
 
 
-def known_cohorts(saved: Saved, data: Data) -> CustomerSummary:
-    """The summary with cohorts called as in the run, where a merged cohort of the run holds them.
+def known_cohorts(saved: Saved, data: Data) -> Data:
+    """The data with cohorts called as in the run, where a merged cohort of the run holds them.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def known_cohorts(saved: Saved, data: Data) -> CustomerSummary:
     mapped = replace(data.summary, table=table.assign(cohort=map_to_known(table["cohort"], saved.cohorts)))
     if saved.spec.cohorts.pooling is Pooling.NONE:
         saved.posterior.cohort_codes(mapped.cohorts)
-    return mapped
+    return replace(data, summary=mapped)
 
 
 def scored(saved: Saved, segments: Segments, summary: CustomerSummary, out: Path | None, clock: Clock) -> ScoreResult:

@@ -1,20 +1,25 @@
 """The stages of a retraining with a spec's choices filled in: what `pipeline` calls, one function a stage."""
 
-import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kundenwert.customers import CustomerSummary, Holdout, Transactions, hold_out, read, summarize
-from kundenwert.decisions.segments import Segments, segment
+import numpy as np
+import pandas as pd
+
+from kundenwert.customers import CustomerSummary
+from kundenwert.decisions.hysteresis import Published, recall
+from kundenwert.decisions.one_pass import assess
+from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.thresholds import Thresholds
-from kundenwert.names import FORMAT_VERSION
+from kundenwert.inference.frontier_draws import FrontierDraws, extend
+from kundenwert.inference.posterior import load_posterior
+from kundenwert.inputs import Data
+from kundenwert.names import FORMAT_VERSION, EventAhead
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
-from kundenwert.spec_values import number_or_zero
-from kundenwert.value.economics import resolve_economics
-from kundenwert.value.estimate import estimate_value
+from kundenwert.value.ahead import AheadPriors
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
@@ -30,68 +35,62 @@ REPLICATES = 200
 MEANING = (
     "value.horizon",
     "value.discount_rate",
+    "value.discounting",
     "value.margin",
     "value.cost_per_order",
     "value.cost_per_year_active",
     "value.cost_per_year_on_file",
+    "value.deactivate_after",
+    "value.returns",
+    "value.return_cost",
+    "events.ahead",
     "potential",
+    "levers",
     "purchase",
     "spend",
     "segments.losses",
+    "segments.packages",
     "data.currency",
 )
 
 
-@dataclass(frozen=True, repr=False)
-class Data:
-    """What a spec's source says up to its as-of day, and what came after it."""
+@dataclass(frozen=True)
+class Frozen:
+    """What an earlier run hands down, so that nothing moves but the customers.
 
-    transactions: Transactions
-    summary: CustomerSummary
-    holdout: Holdout
-
-    @property
-    def as_of(self) -> dt.date:
-        """The last day that counts."""
-        end = self.summary.observation_end
-        assert end is not None  # summarize() fills it in from the log
-        return end
-
-
-def read_data(spec: ModelSpec, source: str | None = None, as_of: dt.date | None = None, **cohorts: Any) -> Data:
-    """Reads, checks and summarizes the log of a spec, or another source under the spec's keys.
-
-    Raises
-    ------
-    DataError : the data contract is broken, margins or acquisition costs included; nothing has been written.
+    Parameters
+    ----------
+    thresholds : marks in money, the price, the scale.
+    priors : of returns and events.
+    frontier : the draws that the peers' frontier rests on; None where the run is older than these.
+    before, as_of : the customers' table of that run, and its last day: labels that stand.
     """
-    data = spec.data
-    transactions = read(
-        source or data.source,
-        customer=data.customer,
-        time=data.time,
-        amount=data.amount,
-        currency=data.currency,
-        timezone=data.timezone,
-        base_dir=None if source else spec.base_dir,
-        cohort=spec.cohorts.by,
-        carry=spec.carried_columns,
-    )
-    summary = summarize(
-        transactions,
-        cohort=spec.cohorts.by,
-        observation_end=as_of or data.observation_end,
-        time_unit=data.time_unit,
-        **{"min_customers": spec.min_customers, **cohorts},
-    )
-    # Found here, not after the fit that the values wait for.
-    resolve_economics(
-        summary.table,
-        margin=spec.value.margin,
-        acquisition_cost=spec.value.acquisition_cost,
-        time_unit=spec.data.time_unit,
-    )
-    return Data(transactions, summary, hold_out(transactions, summary))
+
+    thresholds: Thresholds
+    priors: AheadPriors
+    frontier: FrontierDraws | None
+    before: pd.DataFrame
+    as_of: np.datetime64
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any], folder: Path) -> "Frozen":
+        """What a finished run hands down.
+
+        Raises
+        ------
+        RunError : a file is missing or broken.
+        """
+        return cls(
+            Thresholds.from_dict(manifest["thresholds"]),
+            AheadPriors.from_dict(manifest.get("ahead_priors", {})),
+            load_posterior(folder / "posterior.nc").frontier,
+            store.read_customers(folder / "customers.parquet")[0],
+            np.datetime64(manifest["as_of"], "D"),
+        )
+
+    def published(self, summary: CustomerSummary) -> Published:
+        """The labels that stand on these customers."""
+        return recall(summary.table["customer_id"].to_numpy(dtype=object), self.before, self.as_of)
 
 
 def fit_posterior(spec: ModelSpec, summary: CustomerSummary, progress: Progress | None) -> "Posterior":
@@ -134,74 +133,82 @@ def judge(
     return checks, tracking
 
 
-def value_customers(
-    spec: ModelSpec,
-    posterior: "Posterior",
-    summary: CustomerSummary,
-    thresholds: Thresholds | None,
-    progress: Progress | None,
-) -> Value:
-    """Stage `value`: money per customer."""
-    wanted = spec.value
-    return estimate_value(
+def with_frontier(posterior: "Posterior", frozen: FrontierDraws | None, draws: int) -> "Posterior":
+    """The posterior with the draws that the peers' frontier rests on: frozen ones, and those of cohorts new to them."""
+    return replace(posterior, frontier=extend(frozen, posterior, draws))
+
+
+def assess_customers(
+    spec: ModelSpec, posterior: "Posterior", data: Data, frozen: Frozen | None, progress: Progress | None
+) -> Segments:
+    """Stage `value`: money and a label for every customer, with thresholds derived here or frozen by an earlier run."""
+    wanted, actions = spec.value, spec.segments
+    return assess(
         posterior,
-        summary,
+        data.summary,
+        thresholds=None if frozen is None else frozen.thresholds,
+        losses=actions.loss_matrix,
+        published=None if frozen is None else frozen.published(data.summary),
+        switching_cost=actions.switching_cost,
+        dwell=actions.dwell,
+        look_ahead=actions.look_ahead,
+        resolvable=actions.resolvable,
+        events=data.facts,
         horizon=wanted.horizon,
         discount_rate=wanted.discount_rate,
+        discounting=wanted.discounting,
         margin=wanted.margin,
-        cost_per_order=number_or_zero(wanted.cost_per_order),
-        cost_per_year_active=number_or_zero(wanted.cost_per_year_active),
-        cost_per_year_on_file=number_or_zero(wanted.cost_per_year_on_file),
+        cost_per_order=wanted.cost_per_order,
+        return_cost=wanted.return_cost,
+        cost_per_year_active=wanted.cost_per_year_active,
+        cost_per_year_on_file=wanted.cost_per_year_on_file,
+        deactivate_after=wanted.deactivate_after,
         acquisition_cost=wanted.acquisition_cost,
+        returns=wanted.returns,
+        cost_events=data.costs,
+        events_ahead=EventAhead.IGNORED if spec.events is None else spec.events.ahead,
+        priors=None if frozen is None else frozen.priors,
         churn_horizon=spec.churn.horizon,
         frontier=spec.potential.frontier,
+        attainable=spec.potential.attainable,
+        growth_cap=spec.potential.growth_cap,
         interval=wanted.interval,
         draws=wanted.draws,
         seed=spec.inference.seed,
-        attainable_scale=None if thresholds is None else thresholds.attainable_scale,
         progress=progress,
     )
 
 
-def segment_customers(
-    spec: ModelSpec,
-    value: Value,
-    posterior: "Posterior",
-    summary: CustomerSummary,
-    thresholds: Thresholds | None,
-    progress: Progress | None,
-) -> Segments:
-    """Stage `segment`: a label for every customer, with thresholds derived here or frozen by an earlier run."""
-    return segment(
-        value, posterior, summary, thresholds=thresholds, losses=spec.segments.loss_matrix, progress=progress
-    )
-
-
-def frozen_thresholds(champion: Mapping[str, Any] | None, spec: ModelSpec, run: str) -> tuple[Thresholds | None, str]:
-    """The champion's thresholds where they still mean the same, and a sentence that says what was done.
+def hand_down(
+    champion: Mapping[str, Any] | None, spec: ModelSpec, run: str, *, recalibrate: bool
+) -> tuple[Frozen | None, str]:
+    """What the champion hands down where it still means the same, and a sentence that says what was done.
 
     Thresholds in money are frozen so that labels do not move with them; after a change of what money means they are
     marks on another scale and are derived anew.
 
     Parameters
     ----------
-    champion : the manifest of the run in use, or None.
+    champion : the manifest of the run in use with its folder under `path`, or None.
     spec : of the run that is being made.
     run : its id. Under `--force` it may be the champion's own: a run hands nothing down to itself.
+    recalibrate : whether everything was asked to be derived anew.
 
     Returns
     -------
-    Thresholds, or None where they are to be derived; and what the manifest says about it.
+    What is frozen, or None where it is to be derived; and what the manifest says about it.
     """
     if champion is None:
         return None, "thresholds were derived over the base: first run"
+    if recalibrate:
+        return None, f"thresholds were derived anew: recalibrated after {champion['run']}"
     if champion["run"] == run:
         return None, f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
     before, now = champion["spec"], spec.to_dict()
     changed = [key for key in MEANING if _entry(before, key) != _entry(now, key)]
     if changed:
         return None, f"thresholds were derived anew: {', '.join(changed)} changed since {champion['run']}"
-    return Thresholds.from_dict(champion["thresholds"]), f"thresholds were taken over from {champion['run']}"
+    return Frozen.of(champion, champion["path"]), f"thresholds were taken over from {champion['run']}"
 
 
 def _entry(tables: Any, key: str) -> Any:

@@ -92,6 +92,7 @@ def summarize(
     currency: Currency | str | None = None,
     min_customers: int = 0,
     count_returns: bool = False,
+    net_refunds: bool = True,
     base_dir: str | Path | None = None,
 ) -> CustomerSummary:
     """Summarize a transaction log by customer.
@@ -116,6 +117,8 @@ def summarize(
     count_returns : whether to add the column `returned_orders`: the purchase days that were paid for and of which
         refunds left nothing. What a return costs besides the refund is asked of it. Orders that were cancelled do not
         belong into the log at all: neither their amounts nor their times.
+    net_refunds : whether amounts of purchase days are what refunds have left of them. False leaves them as they were
+        paid, for a spend model whose forecast returns are taken off later; `refunds` says in any case what came back.
 
     Returns
     -------
@@ -155,7 +158,7 @@ def summarize(
         raise DataError(log.where, [Violation(f"there is no purchase up to {end}", remedy=remedy)])
     customers = sort_ids(to_pandas(customer_rows(purchase_days(used))))
     netted, refunding = _refunds(used) if counted["refunds"] else (None, 0)
-    table = _money(customers, netted)
+    table = _money(customers, netted if netted is None or net_refunds else netted.drop(columns=NETTED))
     labels, carried = _about_customers(used, table, log, rule)
     table["cohort"], merges = merge_small(labels, rule)
     counts = {
@@ -226,6 +229,9 @@ def customer_rows(days: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     # DuckDB sums integers to HUGEINT, which Arrow takes for a decimal.
     whole = [nw.col(name).cast(nw.Int64) for name in ("orders", "paid_days")]
     return rows.join(first, on=["customer_id", "first_day"], how="inner").with_columns(*whole)
+
+
+NETTED = ["first_amount", "spend", "spend_days"]
 
 
 def _row_counts(used: nw.LazyFrame[Any]) -> dict[str, int]:

@@ -76,8 +76,8 @@ class Judged:
     ----------
     probabilities, squares, cycle : see `BlockStates`.
     waiting : (row,) what waiting is worth, NaN where it was not asked.
-    label, price : (row,) position in `names.SEGMENTS`, or after them for customers who objected; and the position on
-        the grid of prices from which on that label is published, 0 where it is in any case.
+    label : (row,) position in `names.SEGMENTS`, or after them for customers who objected.
+    price : (row,) position on the grid of prices from which on that label is published, 0 where it is in any case.
     future : (row, draw) simulated value.
     """
 
@@ -153,8 +153,9 @@ class Verdicts:
     def of(cls, rule: Rule, customers: int, draws: int) -> "Verdicts":
         """Nothing yet."""
         states, prices = len(STATES), len(rule.prices) if rule.price is None else 1
-        shapes = ((customers, states), (customers, states - 1), (customers,), (customers,))
-        return cls(rule, *map(np.empty, shapes), np.zeros((len(SEGMENTS) + 1, prices, draws)))
+        chances, squares = np.empty((customers, states)), np.empty((customers, states - 1))
+        totals = np.zeros((len(SEGMENTS) + 1, prices, draws))
+        return cls(rule, chances, squares, np.empty(customers), np.empty(customers), totals)
 
     def add(self, rows: IntArray, found: Judged) -> None:
         """The next block, of these customers."""

@@ -244,8 +244,18 @@ def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | Non
     return Losses.resolve(frozen if given is None else given)
 
 
-PROFILE = ("p_alive", "churn_probability", "expected_purchases", "actual_value", "actual_value_low")
-PROFILE += ("actual_value_high", "potential_value", "unrealized_value", "expected_loss", "expected_gain")
+PROFILE = (
+    "p_alive",
+    "churn_probability",
+    "expected_purchases",
+    "actual_value",
+    "actual_value_low",
+    "actual_value_high",
+    "potential_value",
+    "unrealized_value",
+    "expected_loss",
+    "expected_gain",
+)
 
 
 def _table(
@@ -292,7 +302,7 @@ def _without_profile(table: pd.DataFrame, objected: BoolArray) -> pd.DataFrame:
     if objected.any():
         table.loc[objected, [*PROFILE, *(f"p_{state.value}" for state in STATES)]] = np.nan
         for name in ("segment", "status"):
-            table[name] = np.where(objected, None, table[name])
+            table.loc[objected, name] = None
         table["flags"] = [[] if gone else flags for flags, gone in zip(table["flags"], objected, strict=True)]
     return table
 

@@ -53,7 +53,7 @@ def label_codes(actual: FloatArray, unrealized: FloatArray, marks: Marks) -> Int
     ['most_valuable', 'most_growable', 'below_zero']
     """
     given = [np.atleast_2d(np.array(one, dtype=np.float64)) for one in np.broadcast_arrays(actual, unrealized)]
-    found = codes_of_living(*given, 1.0, marks)
+    found = codes_of_living(given[0], given[1], 1.0, marks)
     return found.astype(np.int64).reshape(np.broadcast_shapes(np.shape(actual), np.shape(unrealized)))
 
 

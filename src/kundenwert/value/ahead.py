@@ -1,7 +1,8 @@
 """What orders to come bring and cost: the economics of each customer with what is expected of returns and events."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,20 @@ class AheadPriors:
 
     returns: ReturnPrior | None = None
     events: EventPrior | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what nothing rests on is left out."""
+        stated = {"returns": self.returns, "events": self.events}
+        return {name: prior.to_dict() for name, prior in stated.items() if prior is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        returns, events = data.get("returns"), data.get("events")
+        return cls(
+            None if returns is None else ReturnPrior.from_dict(returns),
+            None if events is None else EventPrior.from_dict(events),
+        )
 
 
 @dataclass(frozen=True, eq=False)

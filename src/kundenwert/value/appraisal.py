@@ -184,7 +184,9 @@ def appraise(
     goes_on = cost_events if expected is EventAhead.PER_ORDER else None
     ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
     frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
-    peers = build_frontier(replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress)
+    peers = build_frontier(
+        replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress
+    )
     return Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers)
 
 

@@ -1,8 +1,8 @@
 """How much customers return: Beta posteriors of the share of money and of the share of orders that come back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,15 @@ class BetaShares:
         total = self.a + self.b
         return np.asarray(self.mean * (self.b / total) / (total + 1.0))
 
+    def to_dict(self) -> dict[str, list[float]]:
+        """For JSON."""
+        return {"a": self.a.tolist(), "b": self.b.tolist()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(np.array(data["a"], dtype=np.float64), np.array(data["b"], dtype=np.float64))
+
     def given(self, back: FloatArray, kept: FloatArray) -> "BetaShares":
         """The posterior after so many items came back and so many were kept, both (n,) and not negative."""
         return BetaShares(self.a + back, self.b + kept)
@@ -66,6 +75,22 @@ class ReturnPrior:
     items: FloatArray
     money: BetaShares
     orders: BetaShares | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        found = {"cohorts": list(self.cohorts), "items": self.items.tolist(), "money": self.money.to_dict()}
+        return found if self.orders is None else found | {"orders": self.orders.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        orders = data.get("orders")
+        return cls(
+            tuple(data["cohorts"]),
+            np.array(data["items"], dtype=np.float64),
+            BetaShares.from_dict(data["money"]),
+            None if orders is None else BetaShares.from_dict(orders),
+        )
 
     def rows(self, labels: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """(n,) the position of each label, the last one for a cohort that is not known."""
