@@ -1,6 +1,7 @@
 """Customers and posteriors with known parameters, for the tests of value and decisions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,30 @@ from kundenwert.families import get_family
 from kundenwert.inference.posterior import Posterior
 from kundenwert.names import Pooling
 from kundenwert.units import Currency, TimeUnit
+from kundenwert.value.ahead import Ahead
+from kundenwert.value.counters import FloatArray
+from kundenwert.value.settings import Terms
 
 BG = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 MBG = {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}
 GG = {"p": 6.25, "q": 3.74, "v": 15.44}
 COSTS = {"margin": 0.35, "cost_per_order": 4.0, "cost_per_year_active": 2.0, "cost_per_year_on_file": 1.0}
+WEEKS = 365.25 / 7  # of a year
+ACTIVE_COST, FILE_COST = 2.0 / WEEKS, 1.0 / WEEKS  # of COSTS, a week
+
+
+def offers_of(
+    margin: FloatArray | float,
+    order_cost: FloatArray | float = 0.0,
+    active_cost: FloatArray | float = 0.0,
+    file_cost: FloatArray | float = 0.0,
+    *,
+    returned: FloatArray | None = None,
+    uniform: bool = False,
+) -> Ahead:
+    """What orders to come bring and cost; numbers or (customer,), costs of time per time unit."""
+    each = np.broadcast_arrays(*map(np.atleast_1d, (margin, order_cost, active_cost, file_cost)))
+    return Ahead(*(np.array(one, dtype=np.float64) for one in each), returned=returned, uniform=uniform)
 
 
 def known_posterior(
@@ -89,3 +109,84 @@ def few_customers(unit_days: float = 7.0) -> CustomerSummary:
         }
     )
     return summary_of(frame, {unit.days: unit.value for unit in TimeUnit}[unit_days])
+
+
+@dataclass(frozen=True)
+class Events:
+    """Customers who were followed order by order, each array (customer,).
+
+    Parameters
+    ----------
+    value, owed : discounted contribution less all costs, and the file cost in it.
+    orders : number.
+    reached : time of the order at which contribution less the costs of time first covered a deficit; infinite where the
+        customer left before, NaN where the horizon ended before.
+    """
+
+    value: FloatArray
+    owed: FloatArray
+    orders: FloatArray
+    reached: FloatArray
+
+
+def follow(
+    alive: FloatArray,
+    rate: FloatArray,
+    dropout: FloatArray,
+    shape: float,
+    spend_rate: FloatArray,
+    ahead: Ahead,
+    terms: Terms,
+    rng: np.random.Generator,
+    *,
+    silent: FloatArray | float = 0.0,
+    returns: tuple[float, float] = (0.0, 0.0),
+    deficit: FloatArray | float = np.inf,
+) -> Events:
+    """Order after order with a coin after each, and every cost when it falls due: nothing of any closed form.
+
+    Parameters
+    ----------
+    alive, rate, dropout, spend_rate, ahead : (customer,), what each of them is truly like.
+    silent : time since the last purchase of those who have gone.
+    returns : chance that an order comes back, and what that costs.
+    deficit : money that orders to come have to bring.
+    """
+    count = len(rate)
+    clock, value, orders = np.zeros(count), np.zeros(count), np.zeros(count)
+    end, reached, going = np.where(alive, np.inf, 0.0), np.full(count, np.inf), np.array(alive, dtype=bool)
+    short, deficit = terms.horizon, np.broadcast_to(deficit, count)
+    while going.any():
+        clock[going] += rng.exponential(1.0, going.sum()) / rate[going]
+        going &= clock < short
+        who = np.flatnonzero(going)
+        brings = ahead.margin[who] * rng.gamma(shape, 1.0 / spend_rate[who]) - ahead.order_cost[who]
+        brings -= returns[1] * (rng.random(len(who)) < returns[0])
+        value[who] += brings * discount_factors(clock[who], terms)
+        orders[who] += 1
+        so_far = value[who] - (ahead.active_cost + ahead.file_cost)[who] * paid_for(clock[who], terms)
+        now = (so_far >= deficit[who]) & (reached[who] == np.inf)
+        reached[who[now]] = clock[who[now]]
+        dies = who[rng.random(len(who)) < dropout[who]]
+        end[dies] = clock[dies]
+        going[dies] = False
+    reached[(reached == np.inf) & (end == np.inf)] = np.nan
+    kept = np.where(alive, end, -np.broadcast_to(silent, count)) + terms.deactivation
+    owed = ahead.file_cost * paid_for(np.clip(kept, 0.0, short), terms)
+    value -= ahead.active_cost * paid_for(np.minimum(end, short), terms) + owed
+    return Events(value, owed, orders, reached)
+
+
+def discount_factors(when: FloatArray, terms: Terms) -> FloatArray:
+    """Of payments at some times: each at its own moment, or at the end of the period that it falls into."""
+    due = np.ceil(when / terms.period) * terms.period if terms.period else when
+    return np.exp(-terms.discount * due)
+
+
+def paid_for(until: FloatArray, terms: Terms) -> FloatArray:
+    """What one unit of money per time unit comes to until some times, discounted: period by period where it is so."""
+    if not terms.period:
+        return until if terms.discount == 0 else -np.expm1(-terms.discount * until) / terms.discount
+    starts = np.arange(0.0, terms.horizon, terms.period)
+    lengths = np.clip(np.asarray(until)[..., None] - starts, 0.0, terms.period)
+    return (lengths * np.exp(-terms.discount * (starts + terms.period))).sum(axis=-1)

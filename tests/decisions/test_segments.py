@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
+from kundenwert.decisions.judging import Rule, Verdicts
 from kundenwert.decisions.losses import Losses, risks
-from kundenwert.decisions.segments import segment
-from kundenwert.decisions.states import label_codes, state_posterior
+from kundenwert.decisions.segments import appraised, concluded, judged, segment
+from kundenwert.decisions.states import label_codes
 from kundenwert.decisions.thresholds import Marks, Thresholds
 from kundenwert.errors import NumericalError, UsageError
 from kundenwert.names import CUSTOMER_COLUMNS, MIGRATOR, SEGMENTS, STATES, Flag, State
@@ -16,7 +18,18 @@ from kundenwert.units import TimeUnit
 from kundenwert.value.actual import simulate_value
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
-from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
+from value_world import (
+    ACTIVE_COST,
+    BG,
+    COSTS,
+    FILE_COST,
+    GG,
+    MBG,
+    few_customers,
+    known_posterior,
+    simulated_summary,
+    summary_of,
+)
 
 P = [f"p_{state.value}" for state in STATES]
 FAST = {"newcomers": 300, "draws": 300}
@@ -53,14 +66,15 @@ def test_probabilities_agree_with_a_direct_count(world, segments):
     marks, terms = segments.thresholds, value.settings.terms
     people, customers = population(posterior, 300, value.settings.seed), histories(posterior, summary)
     rng = np.random.default_rng(1)
-    owed = terms.cost_on_file * -np.expm1(-terms.discount * terms.horizon) / terms.discount
+    owed = FILE_COST * -np.expm1(-terms.discount * terms.horizon) / terms.discount
     counted = np.zeros((len(customers), 6))
 
     def direct(block):
         kappa = terms.discount + block.rate * block.dropout
         time = -np.expm1(-kappa * terms.horizon) / kappa
-        worth = time * (block.rate * (0.35 * block.mean_spend - 4.0) - terms.cost_active)
-        room = np.maximum(value.frontier.levels[0.8][block.cohort, 0] - worth, 0)
+        worth = time * (block.rate * (0.35 * block.mean_spend - 4.0) - ACTIVE_COST)
+        level = value.frontier.level(0.8, block.cohort, value.ahead.take(block.rows))
+        room = np.maximum(level - worth, 0)
         return worth - owed, marks.attainable_scale * value.frontier.attainable * room, block.p_alive
 
     for rows, _, (actual, unrealized, p_alive) in stream(people, customers, direct, threads=1):
@@ -85,19 +99,32 @@ def test_the_published_label_has_the_least_risk_of_those_allowed(segments):
     table = segments.table
     probabilities = table[P].to_numpy()
     risk = risks(probabilities, Losses())
-    price = segments.thresholds.rejection_price
-    decided = (table["status"] == "decided").to_numpy()
+    price, waiting = segments.thresholds.rejection_price, segments.verdicts.waiting
+    status = table["status"].to_numpy()
     order = [state.value for state in STATES]
-    published = np.array([order.index(label) for label in table.loc[decided, "segment"]])
-    np.testing.assert_allclose(table.loc[decided, "expected_loss"], risk[decided, published])
-    assert (table.loc[decided, "expected_loss"] <= price).all()
-    assert (table.loc[~decided, "expected_loss"] == price).all()
-    open_to = risk.copy()
-    open_to[:, order.index("below_zero")] = np.inf
     assert (probabilities[:, order.index("dormant")] > 0).all()
-    assert (open_to[~decided].min(axis=1) > price).all()
-    not_zero = decided & (table["segment"] != "below_zero").to_numpy()
-    np.testing.assert_allclose(table.loc[not_zero, "expected_loss"], open_to[not_zero].min(axis=1))
+    risk[:, order.index("below_zero")] = np.inf
+    least = risk.min(axis=1)
+    published = status != "undecided"
+    chosen = np.array([order.index(label) for label in table.loc[published, "segment"]])
+    np.testing.assert_allclose(table.loc[published, "expected_loss"], risk[published, chosen])
+    np.testing.assert_allclose(table.loc[published, "expected_loss"], least[published])
+    assert (least[status == "decided"] <= price).all()
+    assert (least[status != "decided"] > price).all()
+    assert (waiting[status == "undecided"] >= RESOLVABLE).all()
+    assert (waiting[status == "borderline"] < RESOLVABLE).all()
+    assert (table.loc[~published, "expected_loss"] == price).all()
+    assert {"decided", "borderline", "undecided"} == set(status)
+
+
+def test_a_derived_price_lies_on_the_grid_and_at_what_four_in_five_do_not_exceed(segments):
+    risk = risks(segments.table[P].to_numpy(), Losses())
+    risk[:, [state.value for state in STATES].index("below_zero")] = np.inf
+    prices = segments.verdicts.rule.prices
+    limit = max(0.35, np.quantile(risk.min(axis=1), 0.8, method="higher"))
+    price = segments.thresholds.rejection_price
+    assert price in prices
+    assert limit * (1 - 1e-12) <= price < limit + np.diff(prices).max()
 
 
 def test_one_label_in_five_at_most_is_withheld_where_many_may_not_be_published():
@@ -108,7 +135,15 @@ def test_one_label_in_five_at_most_is_withheld_where_many_may_not_be_published()
     found = segment(value, posterior, summary)
     unconfirmed = np.array([Flag.BZ_UNCONFIRMED in flags for flags in found.table["flags"]])
     assert unconfirmed.mean() > 0.5
-    assert 0.1 < (found.table["segment"] == MIGRATOR).mean() <= 0.2
+    assert 0.1 < (found.table["status"] != "decided").mean() <= 0.2
+    undecided = found.table["segment"] == MIGRATOR
+    assert undecided.equals(found.table["status"] == "undecided")
+    always = segment(value, posterior, summary, resolvable=0.0).table["segment"] == MIGRATOR
+    assert (always | ~undecided).all()
+    assert 0.1 < always.mean() <= 0.2
+    never = segment(value, posterior, summary, resolvable=np.inf).table
+    assert (never["segment"] != MIGRATOR).all()
+    assert (never["status"] == "borderline").equals(always)
 
 
 def test_totals_by_segment_add_up_to_the_base(world, segments):
@@ -129,14 +164,37 @@ def test_without_costs_nobody_can_be_below_zero(world):
     assert "Nobody can be below zero here: no costs were given." in free.notes
 
 
-def test_below_zero_needs_certainty_and_a_full_cycle():
+def with_repairs(value, posterior, summary, thresholds, rejection_price=None):
+    """Labels where levers on the cost to serve were evaluated for everybody."""
+    appraisal = appraised(value, posterior, summary)
+    count = len(summary.table)
+    rule = Rule(
+        Marks(thresholds.valuable, thresholds.growable, thresholds.below_zero),
+        thresholds.attainable_scale,
+        Losses(),
+        thresholds.rejection_price if rejection_price is None else rejection_price,
+        LookAhead(13.0, RESOLVABLE),
+        repairs_evaluated=np.ones(count, dtype=bool),
+    )
+    verdicts = Verdicts.of(rule, count, appraisal.people.draws)
+    for rows, found in judged(appraisal, rule, 1, None):
+        verdicts.add(rows, found)
+    return concluded(value, appraisal, verdicts)
+
+
+@pytest.fixture(scope="module")
+def losing():
     """Orders that lose money each: below zero are those known for longer than one of their orders takes to come."""
     table = few_customers().table.iloc[[1, 2, 3, 7]].assign(monetary_value=[0.0, 3.0, 3.0, 3.0])
     table.loc[2, ["recency", "T"]] = [0.2, 0.3]  # two days old, two orders
     posterior, summary = known_posterior(BG | GG | {"v": 2.0}, draws=300), summary_of(table)
     value = estimate_value(posterior, summary, margin=0.3, cost_per_order=20.0, **FAST)
     marks = Thresholds(valuable=50.0, growable=10.0, below_zero=0.0, rejection_price=0.35, attainable_scale=1.0)
-    found = segment(value, posterior, summary, thresholds=marks)
+    return value, posterior, summary, marks
+
+
+def test_below_zero_needs_certainty_and_a_full_cycle(losing):
+    found = with_repairs(*losing)
     assert found.below_zero_possible
     once, young, second, often = found.table.to_dict("records")
     for one in (second, often):
@@ -146,18 +204,32 @@ def test_below_zero_needs_certainty_and_a_full_cycle():
         assert one["p_below_zero"] > 0.9 * (1 - one["p_dormant"])
         assert one["segment"] != "below_zero"
         assert Flag.BZ_UNCONFIRMED in one["flags"]
-    assert (once["segment"], young["segment"]) == ("migrator", "dormant")
+    assert young["segment"] == "dormant"
+    assert once["segment"] != "dormant"
     assert "2 customers look below zero, but too little is known to label them so." in found.notes
-    dear = segment(value, posterior, summary, thresholds=marks, rejection_price=9.0).table["segment"]
+    dear = with_repairs(*losing, rejection_price=9.0).table["segment"]
     assert not {"below_zero", "migrator"} & set(dear[:2])
     assert dear[0] != "dormant"
+
+
+def test_nobody_is_below_zero_where_nothing_was_tried_to_mend_it(losing):
+    value, posterior, summary, marks = losing
+    repaired = with_repairs(*losing).table
+    found = segment(value, posterior, summary, thresholds=marks)
+    assert "below_zero" not in set(found.table["segment"])
+    assert all(Flag.BZ_UNCONFIRMED in flags for flags in found.table["flags"])
+    assert not any(Flag.STOP_MARKETING in flags for flags in found.table["flags"])
+    assert any(note.startswith("4 customers look below zero. They are not labelled so") for note in found.notes)
+    stopped = [Flag.STOP_MARKETING in flags for flags in repaired["flags"]]
+    assert stopped == (repaired["segment"] == "below_zero").tolist()
+    pd.testing.assert_frame_equal(found.table[P], repaired[P])
 
 
 def test_the_cycle_is_one_over_the_expected_rate():
     posterior, summary = known_posterior(spread=0.05, draws=40), few_customers()
     value = estimate_value(posterior, summary, newcomers=5)
-    people, customers = population(posterior, None, value.settings.seed), histories(posterior, summary)
-    found = state_posterior(people, customers, value, Marks(50.0, 10.0, 1.0), 1.0)
+    customers = histories(posterior, summary)
+    found = segment(value, posterior, summary).verdicts
     theta = posterior.draws
     exact = (theta["alpha"][0, :, 0] + customers.T[:, None]) / (theta["r"][0, :, 0] + customers.x[:, None])
     np.testing.assert_allclose(found.cycle, exact.mean(axis=1), rtol=1e-12)
@@ -298,13 +370,12 @@ def test_a_base_of_one_label_brings_what_the_base_brings():
 
 
 def test_totals_by_segment_are_those_of_the_futures_that_made_the_base(world, segments):
-    """The commonest label's total comes by subtraction: here each is added up from the futures themselves."""
+    """With a price that was derived sums are kept by label and price: here each is added up from the futures."""
     posterior, summary, value = world
-    people, customers = population(posterior, 300, value.settings.seed), histories(posterior, summary)
-    labels, terms = segments.table["segment"].to_numpy(), value.settings.terms
+    labels = segments.table["segment"].to_numpy()
     assert len(set(labels)) > 2
     direct = {label: 0.0 for label in SEGMENTS}
-    for rows, _, future in stream(people, customers, lambda b: simulate_value(b, value.margin[b.rows, None], terms)):
+    for rows, _, future in appraised(value, posterior, summary).stream(simulate_value, stage="futures"):
         for label in set(labels[rows]):
             direct[label] += future.value[labels[rows] == label].sum(axis=0)
     for label, total in segments.totals_by_segment.items():

@@ -8,7 +8,7 @@ from kundenwert.errors import UsageError
 from kundenwert.families import get_family
 from kundenwert.value.acquisition import new_customer_value, time_alive_new
 from kundenwert.value.estimate import estimate_value
-from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior
+from value_world import ACTIVE_COST, BG, COSTS, FILE_COST, GG, MBG, few_customers, known_posterior
 
 COUNT = 200_000
 
@@ -31,8 +31,8 @@ def test_closed_form_equals_simulated_customers(family, theta, first_kill):
         dies = alive & (rng.random(COUNT) < dropout)
         end[dies] = clock[dies]
         alive &= ~dies
-    value -= terms.cost_active * -np.expm1(-terms.discount * end) / terms.discount
-    value -= terms.cost_on_file * -np.expm1(-terms.discount * terms.horizon) / terms.discount
+    value -= ACTIVE_COST * -np.expm1(-terms.discount * end) / terms.discount
+    value -= FILE_COST * -np.expm1(-terms.discount * terms.horizon) / terms.discount
     got = new_customer_value(posterior, settings)
     assert got.shape == (3, 1)
     np.testing.assert_allclose(got, value.mean(), atol=4.5 * value.std() / COUNT**0.5)

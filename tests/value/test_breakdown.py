@@ -11,7 +11,6 @@ from kundenwert.customers.summary import CustomerSummary, summarize
 from kundenwert.errors import UsageError
 from kundenwert.value.breakdown import realized_breakdown
 from kundenwert.value.economics import Economics, resolve_economics
-from kundenwert.value.realized import realized_values
 from value_world import few_customers, summary_of
 
 HAND = pd.DataFrame(
@@ -80,7 +79,9 @@ def test_parts_sum_to_realized_value_where_only_its_inputs_are_given(margin):
     costs = {} if margin is None else {"cost_per_order": 4.3, "acquisition_cost": rng.uniform(0, 9, count)}
     found = economics(summary, margin=margin, **costs)
     table = realized_breakdown(summary, found).table
-    today = realized_values(summary.table, found.margin, costs.get("cost_per_order", 0.0), found.acquisition_cost)
+    kept = summary.table["gross"].to_numpy() - summary.table["refunds"].to_numpy()
+    share = {None: 1.0, "share": frame["share"].to_numpy()}.get(margin, margin)
+    today = share * kept - costs.get("cost_per_order", 0.0) * (x + 1) - costs.get("acquisition_cost", 0.0)
     scale = frame["gross"].to_numpy() + 30.0
     np.testing.assert_allclose(table.iloc[:, 1:-1].sum(axis=1) / scale, today / scale, rtol=0, atol=1e-12)
     np.testing.assert_allclose(table["realized_value"] / scale, today / scale, rtol=0, atol=1e-12)

@@ -8,7 +8,6 @@ import pytest
 
 from kundenwert.errors import DataError, UsageError
 from kundenwert.value.economics import resolve_economics
-from kundenwert.value.margins import margins_and_costs
 
 COSTS = ("cost_per_order", "return_cost", "cost_per_year_active", "cost_per_year_on_file", "acquisition_cost")
 
@@ -126,12 +125,21 @@ def test_one_number_for_all_that_cannot_be_is_an_error_of_use(wrong, message):
         resolve_economics(four(), **({"margin": 0.3, "time_unit": "week"} | wrong))
 
 
-def test_margins_and_acquisition_costs_are_those_of_the_two_column_form():
+def test_columns_are_read_as_they_stand_and_limits_belong_to_the_allowed():
     table = four(m=[0.3, -0.1, 1.0, -1.0], c=[0.0, 1.0, 2.0, 3.0])
     found = resolve_economics(table, margin="column:m", acquisition_cost="c", time_unit="week")
-    margins, costs = margins_and_costs("column:m", "c", table)
-    np.testing.assert_array_equal(found.margin, margins)
-    np.testing.assert_array_equal(found.acquisition_cost, costs)
+    assert found.margin.tolist() == [0.3, -0.1, 1.0, -1.0]
+    assert found.acquisition_cost.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_only_numbers_are_the_same_for_customers_to_come():
+    """A column that happens to hold one value says nothing about customers whom it does not have."""
+    given = {"margin": 0.3, "cost_per_order": 1.0, "cost_per_year_active": 2.0}
+    assert resolve_economics(four(), time_unit="week", **given).uniform
+    assert resolve_economics(four(), time_unit="week").uniform
+    for name, number in given.items():
+        one = given | {name: np.full(4, number)}
+        assert not resolve_economics(four(), time_unit="week", **one).uniform
 
 
 def test_no_customers_have_no_economics():

@@ -97,7 +97,7 @@ def test_value_is_linear_in_margin_and_falls_in_costs_and_discount():
 
 def test_customers_above_the_frontier_have_no_unrealized_value():
     value = estimate_value(known_posterior(), few_customers(), margin=0.3, frontier=0.3)
-    assert value.frontier.level(0.3, 0, np.array([0.3])).max() < value.table["actual_value"].min()
+    assert value.frontier.level(0.3, 0, value.ahead).max() < value.table["actual_value"].min()
     assert value.table["unrealized_value"].max() < 0.02
     assert estimate_value(known_posterior(), few_customers(), margin=0.0).table["unrealized_value"].sum() == 0
 
@@ -191,8 +191,8 @@ def test_inputs_are_not_touched_and_progress_is_told(base):
         ({"frontier": 0.0}, "frontier"),
         ({"horizon": "for ever"}, "cannot be read"),
         ({"discount_rate": -0.1}, "discount rate"),
-        ({"cost_per_order": -1.0}, "cost_per_order"),
-        ({"cost_per_year_active": float("inf")}, "cost_per_year_active"),
+        ({"cost_per_order": -1.0, "margin": 0.3}, "cost_per_order"),
+        ({"cost_per_year_active": float("inf"), "margin": 0.3}, "cost_per_year_active"),
         ({"acquisition_cost": -3.0, "margin": 0.3}, "acquisition_cost"),
         ({"interval": 1.0}, "interval"),
         ({"draws": 0}, "draws"),
@@ -272,7 +272,8 @@ def test_new_ids_change_only_the_monte_carlo_noise():
 
     def spread(block):
         spend = block.expected_spend[block.spending.which]
-        return (block.p_alive * living_value(block.rate, block.dropout, spend, 0.3, terms)).std(axis=1)
+        worth = living_value(block.rate, block.dropout, spend, one.ahead.offers[block.rows], terms)
+        return (block.p_alive * worth).std(axis=1)
 
     error = np.empty(COUNT)
     for rows, _, found in stream(people, histories(posterior, summary), spread):

@@ -12,11 +12,11 @@ from kundenwert.value.estimate import estimate_value
 from kundenwert.value.settings import Terms
 from value_world import BG, GG, few_customers, known_posterior, summary_of
 
-TERMS = Terms(horizon=156.0, churn_horizon=26.0, discount=0.002, cost_per_order=1.0, cost_active=0.0, cost_on_file=0.0)
+TERMS = Terms(horizon=156.0, churn_horizon=26.0, discount=0.002)
 
 
 KEY = np.zeros(1, dtype=np.uint64)
-MARGIN = np.array([0.35])
+OFFER, NOTHING = np.array([[0.35, 1.0, 0.0, 0.0]]), np.zeros(1)
 
 
 def one_customer(rate, dropout, spend_rate=0.2, share=1.0):
@@ -28,7 +28,7 @@ def one_customer(rate, dropout, spend_rate=0.2, share=1.0):
 
 def living(count, rate, dropout, seed=1):
     one = one_customer(np.full(count, rate), dropout)
-    futures = actual.simulate_futures(seed, KEY, one, np.full(count, 6.25), MARGIN, TERMS)
+    futures = actual.simulate_futures(seed, KEY, one, np.full(count, 6.25), OFFER, NOTHING, TERMS)
     return futures.value[0], futures.orders[0]
 
 
@@ -66,15 +66,15 @@ def test_whoever_never_orders_or_has_gone_has_no_future():
     _, orders = living(100, 0.0, 0.5)
     assert orders.sum() == 0
     one = one_customer(np.ones(100), 0.0, share=0.0)
-    gone = actual.simulate_futures(1, KEY, one, np.ones(100), MARGIN, TERMS)
+    gone = actual.simulate_futures(1, KEY, one, np.ones(100), OFFER, NOTHING, TERMS)
     assert np.abs(gone.value).max() == gone.orders.max() == 0
 
 
 @pytest.mark.parametrize("discount", [0.0, 1e-12, 1e-5, 0.002, 1.0])
 def test_the_cost_of_being_alive_is_an_annuity(discount):
     """A rate of nothing lives to the horizon and pays for all of it."""
-    terms = Terms(156.0, 26.0, discount, 0.0, 2.0, 0.0)
-    found = actual.simulate_futures(1, KEY, one_customer([0.0], 0.0), np.ones(1), MARGIN, terms)
+    terms, offer = Terms(156.0, 26.0, discount), np.array([[0.35, 0.0, 2.0, 0.0]])
+    found = actual.simulate_futures(1, KEY, one_customer([0.0], 0.0), np.ones(1), offer, NOTHING, terms)
     assert found.value[0, 0] == pytest.approx(-2.0 * annuity(discount, 156.0).item(), rel=1e-14)
 
 

@@ -6,16 +6,29 @@ from scipy.stats import beta
 
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
+from kundenwert.value.offer_grid import OfferGrid
 from kundenwert.value.potential import (
     _cohort_levels,
     adding_up_scale,
     attainable_share,
     build_frontier,
     growth_limit,
-    margin_grid,
     share_between_cohorts,
 )
-from value_world import BG, COSTS, GG, MBG, few_customers, known_posterior, simulated_summary, summary_of
+from value_world import (
+    ACTIVE_COST,
+    BG,
+    COSTS,
+    FILE_COST,
+    GG,
+    MBG,
+    WEEKS,
+    few_customers,
+    known_posterior,
+    offers_of,
+    simulated_summary,
+    summary_of,
+)
 
 
 @pytest.mark.parametrize(("family", "theta", "first_kill"), [("bgnbd", BG, 0), ("mbgnbd", MBG, 1)])
@@ -24,7 +37,8 @@ def test_levels_are_quantiles_of_new_living_customers(family, theta, first_kill)
         known_posterior(draws=4, family=family), few_customers(), **COSTS, draws=4, newcomers=40_000
     ).settings
     people = population(known_posterior(draws=4, family=family), 4, settings.seed)
-    frontier = build_frontier(people, np.zeros(1, dtype=np.int64), np.array([0.35]), settings)
+    ahead = offers_of(0.35, 4.0, ACTIVE_COST, FILE_COST, uniform=True)
+    frontier = build_frontier(people, np.zeros(1, dtype=np.int64), ahead, settings)
     rng = np.random.default_rng(2)
     count = 400_000
     rate = rng.gamma(theta["r"], 1 / theta["alpha"], count)
@@ -33,9 +47,9 @@ def test_levels_are_quantiles_of_new_living_customers(family, theta, first_kill)
     terms = settings.terms
     kappa = terms.discount + rate * dropout
     time = -np.expm1(-kappa * terms.horizon) / kappa
-    value = time * (rate * (0.35 * mean_spend - 4.0) - terms.cost_active)
-    for quantile, levels in frontier.levels.items():
-        assert levels[0, 0].mean() == pytest.approx(np.quantile(value, quantile), rel=0.05)
+    value = time * (rate * (0.35 * mean_spend - 4.0) - ACTIVE_COST)
+    for quantile in frontier.levels:
+        assert frontier.level(quantile, 0, ahead).mean() == pytest.approx(np.quantile(value, quantile), rel=0.05)
 
 
 def test_a_cohorts_frontier_depends_on_no_other_cohort():
@@ -53,30 +67,39 @@ def test_attainable_share_is_stratified():
     assert share.mean() == pytest.approx(0.25, abs=1e-3)
 
 
-def test_levels_between_the_margins_of_the_grid_are_nearly_those_of_the_margin_itself():
+def test_levels_between_the_offers_of_the_grid_are_nearly_those_of_the_offer_itself():
     """Exact to rounding without costs; with costs closer than two thousand new customers are to infinitely many."""
     posterior = known_posterior(draws=100, spread=0.1)
     people = population(posterior, 100, 1)
+    settings = estimate_value(posterior, few_customers(), margin=0.3, newcomers=2000).settings
     margin = np.array([-0.31, 0.0, 0.123, 0.3, 0.577])
-    for costs, limit in (({}, 1e-12), ({"cost_per_order": 1.0, "cost_per_year_active": 0.5}, 0.004)):
-        settings = estimate_value(posterior, few_customers(), margin=0.3, newcomers=2000, **costs).settings
-        frontier = build_frontier(people, np.zeros(1, dtype=np.int64), margin, settings)
-        for position, one in enumerate(margin):
-            own = frontier.level(0.8, 0, margin)[position]
-            exact = _cohort_levels(people, 0, np.array([one]), (0.8,), settings)[0, 0]
-            assert np.abs(own - exact).mean() <= limit * max(np.abs(exact).mean(), 1.0)
-            np.testing.assert_array_equal(frontier.level(0.8, 0, margin[[position]])[0], own)
+    for costs, limit in (((0.0, 0.0), 1e-12), ((1.0, 0.5 / WEEKS), 0.004)):
+        ahead = offers_of(margin, *costs)
+        frontier = build_frontier(people, np.zeros(1, dtype=np.int64), ahead, settings)
+        found = frontier.level(0.8, 0, ahead)
+        for position in range(len(margin)):
+            one = ahead.take(np.array([position]))
+            exact = _cohort_levels(people, 0, one.offers, (0.8,), settings)[0, 0]
+            assert np.abs(found[position] - exact).mean() <= limit * max(np.abs(exact).mean(), 1.0)
+            np.testing.assert_array_equal(frontier.level(0.8, 0, one)[0], found[position])
 
 
-def test_the_grid_of_margins_does_not_depend_on_who_is_scored():
-    margin = np.random.default_rng(1).uniform(-0.2, 1.0, 500)
-    grid = margin_grid(margin, 100)
-    for one in (*margin[:50], 0.0, 0.29, 1.0, -1.0):
-        own = margin_grid(np.array([one]), 100)
-        assert set(own) <= set(grid) | {-1.0}
-        assert own[0] <= one + 1e-12
-        assert own[-1] >= one - 1e-12
-        assert own[-1] - own[0] <= 0.01 + 1e-12
+def test_the_grid_of_offers_does_not_depend_on_who_is_scored():
+    rng = np.random.default_rng(1)
+    margin = np.append(rng.uniform(-0.2, 1.0, 499), 0.0)
+    ahead = offers_of(margin, rng.uniform(0.0, 3.0, 500), rng.choice([0.0, 0.02], 500))
+    everybody = set(map(tuple, OfferGrid.of(ahead.offers, exact=False).nodes.tolist()))
+    for row in range(450, 500):
+        own = OfferGrid.of(ahead.offers[[row]], exact=False).nodes
+        assert set(map(tuple, own.tolist())) <= everybody
+        margin, *costs, _ = ahead.offers[row]
+        assert (own[:, 0] == np.sign(margin)).all()
+        for column, cost in enumerate(costs, start=1):
+            low, high = own[:, column].min(), own[:, column].max()
+            ratio = cost / (abs(margin) or 1.0)
+            assert low <= ratio * (1 + 1e-12)
+            assert high >= ratio * (1 - 1e-12)
+            assert high == pytest.approx(2**0.25 * low)
 
 
 @pytest.mark.parametrize("cost", [0.0, 2.0])
@@ -111,7 +134,7 @@ def test_gap_and_room_count_only_while_the_customer_is_alive():
     def direct(block):
         kappa = terms.discount + block.rate * block.dropout
         worth = block.rate * -np.expm1(-kappa * terms.horizon) / kappa * 0.3 * block.mean_spend
-        gap = np.maximum(frontier.level(0.8, 0, np.array([0.3])) - worth, 0.0)
+        gap = np.maximum(frontier.level(0.8, 0, value.ahead.take(block.rows)) - worth, 0.0)
         return (block.p_alive * gap).mean(axis=1), (block.p_alive * gap * frontier.attainable).mean(axis=1)
 
     people, customers = population(posterior, None, value.settings.seed), histories(posterior, summary)

@@ -60,10 +60,12 @@ def test_a_base_near_zero_changes_by_what_a_new_estimate_says() -> None:
 def noise_of_a_change(value: kw.Value, posterior: kw.Posterior, summary: kw.CustomerSummary, settings: object) -> float:
     """Monte Carlo error of the difference of two totals, over 200 draws and over the 1,000 of the value together."""
 
+    offers = value.ahead.offers
+
     def totals(block: object) -> np.ndarray:
         spend = block.expected_spend[block.spending.which]
         worth = [
-            block.p_alive * living_value(block.rate, block.dropout, spend, 0.3, terms)
+            block.p_alive * living_value(block.rate, block.dropout, spend, offers[block.rows], terms)
             for terms in (value.settings.terms, settings.terms)
         ]
         return (worth[1] - worth[0]).sum(axis=0)

@@ -8,7 +8,7 @@ from kundenwert.value.counters import FloatArray
 from kundenwert.value.variates import IntArray
 
 STEP = 2.0**0.25  # from node to node of the ratio of a cost to the margin
-LEAST_MARGIN = 1e-6  # a margin nearer to 0 counts as this: the costs alone decide
+LEAST_MARGIN = 1e-6  # a margin nearer to 0 counts as none: the costs alone decide, in units of money
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +83,10 @@ class OfferGrid:
 
 
 def _ratios(offers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(row,) the size of the margin, and (row, 3) its sign and the costs over its size."""
-    size = np.maximum(np.abs(offers[:, 0]), LEAST_MARGIN)
-    sign = np.where(offers[:, 0] < 0, -1.0, 1.0)
+    """(row,) the size of the margin, 1 where there is none, and (row, 3) its sign and the costs over its size."""
+    none = np.abs(offers[:, 0]) < LEAST_MARGIN
+    size = np.where(none, 1.0, np.abs(offers[:, 0]))
+    sign = np.where(none, 0.0, np.sign(offers[:, 0]))
     return size, np.column_stack([sign, offers[:, 1] / size, offers[:, 2] / size])
 
 

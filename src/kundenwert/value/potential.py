@@ -67,7 +67,7 @@ class Frontier:
         )
 
     def level(self, quantile: float, cohort: int, ahead: Ahead) -> FloatArray:
-        """(row, draw) value at a quantile for customers with these margins and costs, (1, draw) where all have the same.
+        """(row, draw) value at a quantile for customers with these margins and costs, (1, draw) where all are alike.
 
         Value is proportional to margin and costs together, so the grid is one of their ratios; between its nodes the
         level is interpolated linearly.
