@@ -35,7 +35,7 @@ COUNTS = (
 BOTH, RELABELLED, NEW = 493, 73, 10
 
 
-def bridge(end: float = 10_000.0, **changed: Any) -> EquityBridge:
+def bridge(value: float = 10_000.0, **changed: Any) -> EquityBridge:
     """From 3,000 less than it was: new +900, orders +200 (noise), time -4,000, model -100 (noise), settings 0."""
     parts = {
         "new": Estimate(900.0, 700.0, 1100.0),
@@ -46,9 +46,9 @@ def bridge(end: float = 10_000.0, **changed: Any) -> EquityBridge:
     }
     made: dict[str, Any] = {
         "since": SINCE,
-        "start": Estimate(end + 3000.0, end + 2000.0, end + 4000.0),
+        "start": Estimate(value + 3000.0, value + 2000.0, value + 4000.0),
         "parts": parts,
-        "end": Estimate(end, end - 900.0, end + 1000.0),
+        "end": Estimate(value, value - 900.0, value + 1000.0),
         "change": Estimate(-3000.0, -3700.0, -2350.0),
         "details": {"new": "10 customers won", "orders": "212 orders came, 205 were expected"},
     }
@@ -96,7 +96,7 @@ def points() -> BudgetPoints:
 
 
 def payback(**changed: Any) -> Payback:
-    """Of 400 customers 7 of 10 pay back in three years, half after 40 weeks; 2 of 10 are gone before."""
+    """Of 400 customers 7 of 10 pay back in three years, half after 39 weeks; 2 of 10 are gone before."""
     weeks = np.linspace(0.0, 156.0, 27)
     rise = -np.expm1(-weeks / 32.0)
     made: dict[str, Any] = {
@@ -106,7 +106,7 @@ def payback(**changed: Any) -> Payback:
         "chance": 0.7 * rise / rise[-1],
         "gone": 0.2,
         "open": 0.1,
-        "median": 40.0,
+        "median": -32.0 * float(np.log1p(-rise[-1] * 0.5 / 0.7)),
     }
     return Payback(**{**made, **changed})
 

@@ -160,6 +160,15 @@ def test_bars_float_from_where_the_one_above_ends() -> None:
     assert kinds["Now"] == "total"
 
 
+def test_where_nothing_changed_nothing_is_drawn_to_scale() -> None:
+    same = fw.Estimate(100.0, 90.0, 110.0)
+    still = {"new": fw.Estimate(0.0, 0.0, 0.0)}
+    chart = plots.equity_bridge(fw.bridge(100.0, start=same, end=same, parts=still, change=still["new"], details={}))
+    assert "nothing changed." in chart.to_dict()["title"]["subtitle"][0]
+    (svg,) = render_svgs([(chart, "nothing changed")])
+    assert sum(text == "0" for text in texts(svg)) == 2, "one tick, one part"
+
+
 def test_cells_say_customers_or_money() -> None:
     said = texts(drawn()["flows"])
     assert [text for text in said if text.isdigit()] == [str(n) for row in fw.COUNTS for n in row if n]
@@ -180,14 +189,14 @@ def test_hardly_anybody_changed() -> None:
 
 
 def test_the_budget_that_was_given_and_the_last_that_pays_are_marked() -> None:
-    assert {"budget EUR 1,000", "no more pays after EUR 2,400"} <= set(texts(drawn()["budget"]))
+    assert {"budget EUR 1,000", "pays up to EUR 2,400"} <= set(texts(drawn()["budget"]))
     tested = plots.budget_curve(fw.points(), assumed=False).to_dict()
     assert "strokeDash" not in json.dumps([layer for layer in tested["layer"] if layer["mark"].get("type") == "line"])
     assert "strokeDash" in json.dumps(plots.budget_curve(fw.points()).to_dict()["layer"][2])
 
 
 def test_payback_says_half_and_never() -> None:
-    assert {"half after 40 weeks", "3 of 10 do not within 3 years"} <= set(texts(drawn()["payback"]))
+    assert {"half after 39 weeks", "3 of 10 do not within 3 years"} <= set(texts(drawn()["payback"]))
     rise = np.array([0.0, 1.0])
     all_of_them = fw.payback(weeks=[0.0, 9.0], chance=rise, gone=0.0, open=0.0, median=4.5)
     told = plots.payback_curve(all_of_them).to_dict()

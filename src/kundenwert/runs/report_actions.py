@@ -130,7 +130,8 @@ class Payback:
 
     Raises
     ------
-    UsageError : lengths that differ, weeks or chances that fall, or chances that do not add up to 1.
+    UsageError : lengths that differ, weeks or chances that fall, chances that do not add up to 1, or a median
+        that is not the curve's.
     """
 
     customers: int
@@ -149,6 +150,14 @@ class Payback:
             raise UsageError("chances to have paid back cannot fall with time.")
         if abs(self.chance[-1] + self.gone + self.open - 1) > TOLERANCE:
             raise UsageError("the chances to have paid back, to be gone and to be open still must add up to 1.")
+        if self.median is not None and not self._half(self.median):
+            raise UsageError(f"half have paid back after {self.median:g} weeks, says the median; the curve does not.")
+
+    def _half(self, week: float) -> bool:
+        """Whether the chances beside a week lie on both sides of one half."""
+        before = [p for t, p in zip(self.weeks, self.chance, strict=True) if t <= week]
+        after = [p for t, p in zip(self.weeks, self.chance, strict=True) if t >= week]
+        return bool(before and after and before[-1] <= 0.5 + TOLERANCE and after[0] >= 0.5 - TOLERANCE)
 
 
 @dataclass(frozen=True)

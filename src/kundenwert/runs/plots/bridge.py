@@ -91,11 +91,10 @@ def _says(part: Estimate) -> str:
 
 def _answer(bridge: EquityBridge, currency: str | None) -> str:
     gap, day = bridge.change, w.date(bridge.since)
-    if gap.nothing:
-        moved = f"The base is worth as much as on {day}"
-    else:
-        more = f"{w.money(abs(gap.mean), currency)} {'more' if gap.mean > 0 else 'less'}"
-        moved = f"The base is worth {more} than on {day}" + (", which is noise" if gap.noise else "")
+    if all(part.nothing for part in bridge.parts.values()):
+        return f"The base is worth as much as on {day}: nothing changed."
+    more = f"{w.money(abs(gap.mean), currency)} {'more' if gap.mean > 0 else 'less'}"
+    moved = f"The base is worth {more} than on {day}" + (", which is noise" if gap.noise else "")
     told = [(key, part) for key, part in bridge.ordered if not part.noise]
     if not told:
         return f"{moved}: no part of the change can be told apart from chance."
@@ -112,7 +111,8 @@ def draw_equity_bridge(data: Mapping[str, Any], theme: Theme = "light", *, help:
     frame = _bars(data)
     longest = max(len(text) for text in frame["text"]) * LETTER + 10
     left, right = float(frame["least"].min()), float(frame["most"].max())
-    right = right if right > left else left + 1.0
+    nothing = right <= left
+    right = left + 1.0 if nothing else right
     domain = [left - 0.02 * (right - left), left + (right - left) * PLOT / (PLOT - longest)]
     unit = f"{data['currency']}, {data['basis']}" if data["currency"] else data["basis"]
     title = f"Change of the base's value, {w.ahead(data['horizon'])} ({unit})"
@@ -120,7 +120,7 @@ def draw_equity_bridge(data: Mapping[str, Any], theme: Theme = "light", *, help:
         "start:Q",
         title=title,
         scale=alt.Scale(domain=domain, nice=False, zero=False),
-        axis=alt.Axis(tickCount=6, format="~s" if right - left >= 1e5 else ",.0f"),
+        axis=alt.Axis(values=[0], format="d") if nothing else alt.Axis(tickCount=6, format=_format(right - left)),
     )
     names = frame["name"].tolist()
     y = alt.Y(
@@ -148,6 +148,10 @@ def draw_equity_bridge(data: Mapping[str, Any], theme: Theme = "light", *, help:
     layers.append(words.encode(x=alt.X("most:Q", title=title), y=y, text="text:N"))
     chart = alt.layer(*layers).properties(width=PLOT, height=ROW * len(frame))
     return finish(chart, data, theme, help=help)
+
+
+def _format(span: float) -> str:
+    return "~s" if span >= 1e5 else ",.0f" if span >= 20 else ",.2~f"
 
 
 def _bars(data: Mapping[str, Any]) -> pd.DataFrame:

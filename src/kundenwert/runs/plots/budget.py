@@ -13,7 +13,8 @@ from kundenwert.runs.report_actions import BudgetPoints
 if TYPE_CHECKING:
     import altair as alt
 
-PLOT, HEIGHT = 560, 220
+PLOT, HEIGHT, WORDS = 560, 220, 32
+HEADROOM = WORDS / (HEIGHT - WORDS)  # above the band, for the words over the rules
 
 
 def budget_curve_data(
@@ -97,7 +98,7 @@ def draw_budget_curve(data: Mapping[str, Any], theme: Theme = "light", *, help: 
     )
     highest, lowest = float(frame[["gain", "high"]].max().max()), min(float(frame["low"].min()), 0.0)
     highest = highest if highest > lowest else lowest + 1.0
-    size = alt.Scale(domain=[lowest, highest + 0.16 * (highest - lowest)], nice=False)
+    size = alt.Scale(domain=[lowest, highest + HEADROOM * (highest - lowest)], nice=False)
     title = f"Net gain, {w.ahead(data['horizon'])}{unit}"
     y = alt.Y("gain:Q", title=title, scale=size, axis=alt.Axis(tickCount=5, format=_format(highest)))
     base = alt.Chart(frame)
@@ -110,7 +111,7 @@ def draw_budget_curve(data: Mapping[str, Any], theme: Theme = "light", *, help: 
 
 
 def _rules(data: Mapping[str, Any], c: Mapping[str, str], top: float) -> list[Any]:
-    """The budget that was given, and the one after which another euro no longer pays; their words never collide."""
+    """The budget that was given, and the one after which another euro no longer pays, each under its words."""
     import altair as alt
 
     currency, layers = data["currency"], []
@@ -118,11 +119,12 @@ def _rules(data: Mapping[str, Any], c: Mapping[str, str], top: float) -> list[An
     if data["budget"] is not None and data["budget"] <= top:
         marks.append((data["budget"], f"budget {w.money(data['budget'], currency)}", c["ink"], [1, 0]))
     if data["enough"] <= top:
-        marks.append((data["enough"], f"no more pays after {w.money(data['enough'], currency)}", c["mute"], [4, 3]))
+        marks.append((data["enough"], f"pays up to {w.money(data['enough'], currency)}", c["mute"], [4, 3]))
     for level, (at, text, color, dash) in enumerate(marks):
         place = pd.DataFrame({"x": [at], "text": [text]})
         left = at > 0.6 * top
-        layers.append(alt.Chart(place).mark_rule(color=color, strokeDash=dash).encode(x="x:Q"))
+        rule = alt.Chart(place).mark_rule(color=color, strokeDash=dash)
+        layers.append(rule.encode(x="x:Q", y=alt.value(WORDS), y2=alt.value(HEIGHT)))
         words = alt.Chart(place).mark_text(
             align="right" if left else "left", dx=-5 if left else 5, baseline="top", color=c["ink"]
         )
