@@ -153,7 +153,7 @@ def payback(
     >>> found = payback(value, posterior, summary, kw.ledger(log, summary)).table
     >>> chances = found[["payback_probability", "p_never", "p_open"]].sum(axis=1)
     >>> bool((abs(chances - 1) < 1e-12).all()), int(found["paid_back"].sum())
-    (True, 1236)
+    (True, 1231)
     """
     appraisal, owed = appraised(value, posterior, summary), deficits_of(value, summary, ledger)
     waiting, cohorts = np.flatnonzero(~owed.paid_back), appraisal.people.cohorts
