@@ -50,7 +50,8 @@ def explain_room(
 
     Notes
     -----
-    docs/statistics.md, section Potential value. Each customer with an own margin or cost takes about 0.2 seconds at 1,000 draws.
+    docs/statistics.md, section Potential value. Each customer with an own margin or cost takes about 0.2 seconds at
+    1,000 draws.
 
     Examples
     --------
