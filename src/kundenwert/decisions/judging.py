@@ -18,7 +18,7 @@ from kundenwert.decisions.rule import WITHHELD, BoolArray, Decision, allowed_lab
 from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
 from kundenwert.decisions.thresholds import REJECTION_FLOOR, Marks, derive_price
 from kundenwert.errors import NumericalError
-from kundenwert.names import SEGMENTS, STATES
+from kundenwert.names import SEGMENTS, STATES, PotentialBasis
 from kundenwert.value.actual import Living
 from kundenwert.value.appraisal import Appraisal
 from kundenwert.value.outlook import Outlook
@@ -37,8 +37,8 @@ class Rule:
     marks, scale, losses : of thresholds that are frozen, or were derived before this pass.
     price : expected loss above which a label is withheld; None where it is derived from these customers.
     look_ahead : how long one would wait for more to be known, and what that must be worth for a label to be withheld.
+    repairs_evaluated : (customer,) whether a lever on the cost to serve was evaluated.
     memory : what was published on all customers before; None where nothing was.
-    repairs_evaluated : (customer,) whether potential value took in a lever on the cost to serve; None: not asked.
     events : objections, removals and complaints of all customers; None where there are none.
     """
 
@@ -47,14 +47,18 @@ class Rule:
     losses: Losses
     price: float | None
     look_ahead: LookAhead
+    repairs_evaluated: BoolArray
     memory: Memory | None = None
-    repairs_evaluated: BoolArray | None = None
     events: HardEvents | None = None
 
     @property
     def prices(self) -> FloatArray:
         """The grid that a derived price lies on, ascending; the least and the largest loss are its ends."""
         return np.linspace(REJECTION_FLOOR, max(REJECTION_FLOOR, float(self.losses.array.max())), PRICE_STEPS + 1)
+
+    def scale_of(self, room: Room) -> float:
+        """What unrealized value is scaled by: the cap on its total is one on the distance to peers."""
+        return self.scale if room.basis is PotentialBasis.PEERS else 1.0
 
     def remembered(self, rows: IntArray) -> Memory | None:
         """What was published on some customers."""
@@ -104,7 +108,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     NumericalError : a draw that is not finite, with the ids.
     """
     rows, customers = outlook.rows, appraisal.customers
-    found = states_of(outlook, room, rule.scale, rule.marks)
+    found = states_of(outlook, room, rule.scale_of(room), rule.marks)
     if (bad := not_finite(found)).any():
         raise NumericalError(f"draws of value are not finite for {customers.first_ids(rows[bad])}.")
     allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
@@ -203,7 +207,9 @@ def _waiting(
     silent = found.codes[rows]
     bought = silent
     if room.given_order is not None:
-        bought = codes_of_living(outlook.actual[rows][:, draws], room.given_order[rows], rule.scale, rule.marks)
+        bought = codes_of_living(
+            outlook.actual[rows][:, draws], room.given_order[rows], rule.scale_of(room), rule.marks
+        )
     return values_of_waiting(
         block.people.seed,
         block.keys[rows],
@@ -224,6 +230,6 @@ def _allowed(
         probabilities,
         age,
         cycle,
-        repairs_evaluated=True if rule.repairs_evaluated is None else rule.repairs_evaluated[rows],
+        repairs_evaluated=rule.repairs_evaluated[rows],
         complaint=None if rule.events is None else rule.events.complaint[rows],
     )

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
 import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
@@ -10,11 +9,20 @@ from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import SWITCHING_COST, Published
 from kundenwert.decisions.judging import Judged, Rule, Verdicts, judge
 from kundenwert.decisions.losses import Losses
-from kundenwert.decisions.segments import Segments, concluded, losses_of, memory_of, refuse_non_finite
+from kundenwert.decisions.segments import (
+    Segments,
+    cheapest_of,
+    concluded,
+    losses_of,
+    memory_of,
+    refuse_non_finite,
+    repairs_of,
+)
 from kundenwert.decisions.thresholds import Thresholds, derive_marks
 from kundenwert.units import Horizon
 from kundenwert.value.appraisal import Wanted, appraise
-from kundenwert.value.estimate import Expected, Gathered, Simulated, reduce_expected, reduce_futures
+from kundenwert.value.bases import chosen
+from kundenwert.value.gathering import Expected, Gathered, Simulated, reduce_expected, reduce_futures
 from kundenwert.value.individuals import Progress
 from kundenwert.value.outlook import Outlook
 
@@ -63,9 +71,10 @@ def assess(
     >>> bool((again.table["segment"] == segments.table["segment"]).all())
     True
     """
-    appraisal = appraise(posterior, summary, threads=threads, progress=progress, **wanted)
+    facts = {} if events is None else {"objected": events.objected, "complaint": events.complaint}
+    appraisal = appraise(posterior, summary, threads=threads, progress=progress, **facts, **wanted)
     count, draws = len(appraisal.customers), appraisal.people.draws
-    memory = memory_of(published, thresholds, summary, switching_cost, dwell, events, draws)
+    memory = memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal)
     gathered = Gathered.of(appraisal)
 
     def look(outlook: Outlook) -> Expected:
@@ -74,8 +83,9 @@ def assess(
     if thresholds is None:
         for rows, cohort, expected in appraisal.stream(look, stage="value", threads=threads, progress=progress):
             gathered.add_expected(rows, cohort, expected)
-        scale = gathered.settled(appraisal, None).attainable_scale
-        marks = derive_marks(gathered.columns["actual_value"], scale * gathered.room(appraisal))
+        peers = gathered.settled(appraisal, None)
+        scale, unrealized = peers.attainable_scale, chosen(gathered.detail(appraisal, peers), appraisal.basis)
+        marks = derive_marks(gathered.columns["actual_value"], unrealized, **cheapest_of(appraisal))
     else:
         marks, scale = thresholds.marks, thresholds.attainable_scale
     rule = Rule(
@@ -84,9 +94,9 @@ def assess(
         losses_of(losses, thresholds),
         None if thresholds is None else thresholds.rejection_price,
         LookAhead(Horizon.parse(look_ahead).in_units(appraisal.settings.time_unit), resolvable),
+        repairs_of(appraisal),
         memory,
-        repairs_evaluated=np.zeros(count, dtype=bool),
-        events=events,
+        events,
     )
     verdicts = Verdicts.of(rule, count, draws)
 

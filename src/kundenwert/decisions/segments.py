@@ -20,20 +20,26 @@ from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import SWITCHING_COST, Memory, Published
 from kundenwert.decisions.judging import Judged, Rule, Verdicts, judge
 from kundenwert.decisions.losses import FloatArray, Losses
+from kundenwert.decisions.published_table import customer_table, notes_on
 from kundenwert.decisions.rule import BoolArray, Decision
+from kundenwert.decisions.standard_packages import cheapest_contact
+from kundenwert.decisions.textbook import textbook_classes
 from kundenwert.decisions.thresholds import Thresholds, derive_marks
 from kundenwert.errors import NumericalError, UsageError
-from kundenwert.names import CUSTOMER_COLUMNS, SEGMENTS, STATES, Flag, State, Status
+from kundenwert.names import SEGMENTS, Flag, PotentialBasis
 from kundenwert.units import Horizon, TimeUnit
 from kundenwert.value.actual import simulate_value
 from kundenwert.value.appraisal import Appraisal, appraised
-from kundenwert.value.estimate import reduce_expected
+from kundenwert.value.bases import chosen
+from kundenwert.value.gathering import reduce_expected
 from kundenwert.value.individuals import Progress
+from kundenwert.value.lever_basis import JUDGED
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.decisions.explaining import Explanation
     from kundenwert.inference.posterior import Posterior
 
 
@@ -52,6 +58,7 @@ class Segments:
     decision : what the labels follow from, row by row; also of customers who objected, whose labels are not published.
     verdicts : probabilities, their Monte Carlo error and what waiting is worth, likewise.
     objected_total : (draw,) simulated value of customers who objected: in the total, in no label.
+    context : what the pass rested on, for explanations, which make it again for one customer.
     notes : what a reader must know about the whole.
     """
 
@@ -64,11 +71,35 @@ class Segments:
     decision: Decision
     verdicts: Verdicts
     objected_total: FloatArray
+    context: Appraisal
     notes: tuple[str, ...] = ()
 
     def derived(self, day: dt.date, run: str) -> "Segments":
         """The same, with thresholds that say when and by which run they were derived."""
         return replace(self, thresholds=replace(self.thresholds, derived_on=day.isoformat(), derived_by=run))
+
+    def explain(self, customer_id: object) -> "Explanation":
+        """Why a customer has this label and not another one, and what data would change it.
+
+        Raises
+        ------
+        UsageError : no such customer, or one who objected, of whom there is no profile.
+
+        Examples
+        --------
+        >>> segments = kw.assess(posterior, summary, horizon="1 year", margin=0.3, draws=100)
+        >>> chances = segments.explain(summary.table["customer_id"].iloc[0]).probabilities
+        >>> round(sum(chances.values()), 9)
+        1.0
+        """
+        from kundenwert.decisions.explaining import explained
+
+        return explained(self, customer_id)
+
+    @property
+    def four_classes(self) -> pd.DataFrame:
+        """(customer,) `customer_id`, `class` and `tag` as textbooks have them, see `textbook_classes`."""
+        return textbook_classes(self.table)
 
     def __repr__(self) -> str:
         counts = self.table["segment"].value_counts()
@@ -149,8 +180,8 @@ def segment(
     appraisal = appraised(value, posterior, summary)
     refuse_non_finite(value)
     if thresholds is None:
-        marks = derive_marks(*(value.table[name].to_numpy() for name in ("actual_value", "unrealized_value")))
-        scale = value.frontier.attainable_scale
+        actual, unrealized = (value.table[name].to_numpy() for name in ("actual_value", "unrealized_value"))
+        marks, scale = derive_marks(actual, unrealized, **cheapest_of(appraisal)), value.frontier.attainable_scale
     else:
         marks, scale = thresholds.marks, thresholds.attainable_scale
     price = thresholds.rejection_price if rejection_price is None and thresholds is not None else rejection_price
@@ -160,9 +191,9 @@ def segment(
         losses_of(losses, thresholds),
         price,
         LookAhead(Horizon.parse(look_ahead).in_units(value.settings.time_unit), resolvable),
-        memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal.people.draws),
-        repairs_evaluated=np.zeros(len(appraisal.customers), dtype=bool),
-        events=events,
+        repairs_of(appraisal),
+        memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal),
+        events,
     )
     verdicts = Verdicts.of(rule, len(appraisal.customers), appraisal.people.draws)
     for rows, found in judged(appraisal, rule, threads, progress):
@@ -199,7 +230,7 @@ def concluded(value: Value, appraisal: Appraisal, verdicts: Verdicts) -> Segment
     possible = value.settings.has_costs or bool((value.ahead.margin < 0).any())
     totals, objected = verdicts.totals_by_label(decision.price)
     return Segments(
-        table=_table(value, appraisal, verdicts, decision, frozen),
+        table=customer_table(value, appraisal, verdicts, decision, frozen),
         thresholds=frozen,
         losses=rule.losses,
         value=value,
@@ -208,7 +239,8 @@ def concluded(value: Value, appraisal: Appraisal, verdicts: Verdicts) -> Segment
         decision=decision,
         verdicts=verdicts,
         objected_total=objected,
-        notes=_notes(value, frozen, decision, possible, rule),
+        context=appraisal,
+        notes=notes_on(value, frozen, decision, possible, rule),
     )
 
 
@@ -219,7 +251,7 @@ def memory_of(
     switching_cost: float,
     dwell: Horizon | str,
     events: HardEvents | None,
-    draws: int,
+    appraisal: Appraisal,
 ) -> Memory | None:
     """What was published, and what it takes to publish something else; None where nothing was.
 
@@ -235,7 +267,25 @@ def memory_of(
         raise UsageError("how long labels have stood is counted to the summary's observation_end, which it lacks.")
     days = Horizon.parse(dwell).in_units(TimeUnit.DAY)
     now = np.datetime64(summary.observation_end, "D")
+    draws = len(range(appraisal.people.draws)[draws_of(appraisal.basis)])
     return Memory(published, now, switching_cost, days, None if events is None else events.any, None, draws)
+
+
+def draws_of(basis: PotentialBasis) -> slice:
+    """Which draws states are counted in: those that had no part in choosing what is done."""
+    return JUDGED if basis is PotentialBasis.LEVERS else slice(None)
+
+
+def repairs_of(appraisal: Appraisal) -> BoolArray:
+    """(customer,) for whom a lever on the cost to serve was evaluated."""
+    levers = appraisal.levers
+    return np.zeros(len(appraisal.customers), dtype=bool) if levers is None else levers.repaired
+
+
+def cheapest_of(appraisal: Appraisal) -> dict[str, float | None]:
+    """What `derive_marks` is told of levers: what they cost at least."""
+    levers = appraisal.levers
+    return {"cheapest_lever": None if levers is None else cheapest_contact(levers.packages.levers)}
 
 
 def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | None) -> Losses:
@@ -244,106 +294,16 @@ def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | Non
     return Losses.resolve(frozen if given is None else given)
 
 
-PROFILE = (
-    "p_alive",
-    "churn_probability",
-    "expected_purchases",
-    "actual_value",
-    "actual_value_low",
-    "actual_value_high",
-    "potential_value",
-    "unrealized_value",
-    "expected_loss",
-    "expected_gain",
-)
-
-
-def _table(
-    value: Value, appraisal: Appraisal, verdicts: Verdicts, decision: Decision, frozen: Thresholds
-) -> pd.DataFrame:
-    table = value.table.copy()
-    for name in ("frequency", "recency", "T", "monetary_value"):
-        table[name] = appraisal.summary.table[name].to_numpy()
-    for state, chance in zip(STATES, verdicts.probabilities.T, strict=True):
-        table[f"p_{state.value}"] = chance
-    table["segment"] = decision.labels
-    firm = np.where(decision.borderline, Status.BORDERLINE.value, Status.DECIDED.value)
-    table["status"] = np.where(decision.undecided, Status.UNDECIDED.value, firm).astype(object)
-    table["expected_loss"] = decision.risk
-    table["action"] = None
-    table["expected_gain"] = np.nan
-    actual, unrealized = table["actual_value"].to_numpy(), table["unrealized_value"].to_numpy()
-    marks = {
-        Flag.FIXABLE_BZ: (actual < -frozen.below_zero) & (actual + unrealized > 0),
-        Flag.BZ_UNCONFIRMED: decision.unconfirmed,
-        Flag.STOP_MARKETING: decision.labels == State.BELOW_ZERO.value,
-        Flag.HELD: decision.held,
-    }
-    events, memory = verdicts.rule.events, verdicts.rule.memory
-    if events is not None:
-        table = _without_profile(table, events.objected)
-        marks = {flag: mask & ~events.objected for flag, mask in marks.items()}
-        marks |= {Flag.OBJECTED: events.objected, Flag.COMPLAINT_OPEN: events.complaint & ~events.objected}
-    table["flags"] = list(_flags(table["flags"], marks))
-    columns = [*CUSTOMER_COLUMNS]
-    if memory is not None:
-        table["label_since"] = memory.published.since_when(table["segment"].to_numpy(dtype=object), memory.now)
-        columns.append("label_since")
-    elif appraisal.summary.observation_end is not None:
-        labelled = table["segment"].notna().to_numpy()
-        day = np.datetime64(appraisal.summary.observation_end, "D")
-        table["label_since"] = np.where(labelled, day, np.datetime64("NaT", "D"))
-        columns.append("label_since")
-    return table[columns]
-
-
-def _without_profile(table: pd.DataFrame, objected: BoolArray) -> pd.DataFrame:
-    """What a model says of customers who objected is not said: only what they brought so far stays."""
-    if objected.any():
-        table.loc[objected, [*PROFILE, *(f"p_{state.value}" for state in STATES)]] = np.nan
-        for name in ("segment", "status"):
-            table.loc[objected, name] = None
-        table["flags"] = [[] if gone else flags for flags, gone in zip(table["flags"], objected, strict=True)]
-    return table
-
-
-def _flags(before: pd.Series, marks: dict[Flag, BoolArray]) -> Iterator[list[str]]:
-    found = [list(flags) for flags in before]
-    for flag, mask in marks.items():
-        for row in np.flatnonzero(mask):
-            found[row].append(flag.value)
-    return iter(found)
-
-
-def _notes(value: Value, frozen: Thresholds, decision: Decision, possible: bool, rule: Rule) -> tuple[str, ...]:
-    notes = list(value.notes)
-    if not possible:
-        notes.append("Nobody can be below zero here: no costs were given.")
-    if np.isinf(frozen.valuable):
-        notes.append("Nobody can be valuable here: no customer has positive actual value.")
-    if np.isinf(frozen.growable):
-        notes.append("Nobody can be growable here: there is no unrealized value.")
-    if waiting := int(decision.unconfirmed.sum()):
-        repaired = rule.repairs_evaluated is None or bool(rule.repairs_evaluated.any())
-        notes.append(
-            f"{waiting:,} customers look below zero, but too little is known to label them so."
-            if repaired
-            else f"{waiting:,} customers look below zero. They are not labelled so: what would mend it, a lever on the "
-            "cost to serve, has not been evaluated."
-        )
-    if rule.events is not None and (objected := int(rule.events.objected.sum())):
-        notes.append(f"{objected:,} customers objected to profiling: they are in every total and in no list.")
-    return tuple(notes)
-
-
 def rescaled(value: Value, scale: float) -> Value:
     """The value with the scale of frozen thresholds, where it was estimated with another one."""
-    table = value.table.copy()
-    table["unrealized_value"] = scale * value.room
+    table, detail, before = value.table.copy(), value.detail.copy(), value.frontier.attainable_scale
+    detail["unrealized_peers"] *= scale / before
+    detail["attainable"] *= scale / before
+    table["unrealized_value"] = chosen(detail, value.basis)
     table["potential_value"] = table["actual_value"] + table["unrealized_value"]
-    share = np.divide(scale * value.room, table["gap"], out=np.zeros(len(table)), where=table["gap"] > 0)
-    table["attainable_share"] = share
-    return replace(value, table=table, frontier=replace(value.frontier, attainable_scale=scale))
+    table["attainable_share"] = detail["attainable"].to_numpy()
+    frontier = replace(value.frontier, attainable_scale=scale)
+    return replace(value, table=table, detail=detail, frontier=frontier)
 
 
 def refuse_non_finite(value: Value) -> None:

@@ -1,21 +1,28 @@
 """All that a pass over the customers rests on, resolved and checked once: draws, economics, settings, the frontier."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
+import numpy as np
 import pandas as pd
 
 from kundenwert.errors import UsageError
 from kundenwert.inference.frontier_draws import extend
-from kundenwert.names import Discounting, EventAhead, Returns
+from kundenwert.names import Discounting, EventAhead, FrequencyLever, PotentialBasis, Returns
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import DiscountRate, Horizon
 from kundenwert.value.ahead import Ahead, AheadPriors, look_ahead
+from kundenwert.value.bases import AUTO, basis_of
 from kundenwert.value.block import Block
+from kundenwert.value.churn import p_silent
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics, resolve_economics
+from kundenwert.value.effects import Measurement
+from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population, stream
+from kundenwert.value.lever_basis import LeverBasis, lever_basis
+from kundenwert.value.levers import Lever
 from kundenwert.value.margins import PerCustomer
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
@@ -41,6 +48,8 @@ class Appraisal:
     cost_events : (customer,) what events have cost so far by kind, or None.
     settings : what was asked for.
     peers : the frontier.
+    basis : what potential value rests on.
+    levers : what can be done to whom; None where nothing was declared.
     """
 
     people: Population
@@ -51,6 +60,8 @@ class Appraisal:
     cost_events: pd.DataFrame | None
     settings: ValueSettings
     peers: Frontier
+    basis: PotentialBasis = PotentialBasis.PEERS
+    levers: LeverBasis | None = None
 
     def stream[Result](
         self,
@@ -110,6 +121,11 @@ class Wanted(TypedDict, total=False):
     growth_cap: float
     newcomers: int
     priors: AheadPriors | None
+    experiments: Sequence[Measurement]
+    basis: PotentialBasis | str
+    levers: Sequence[Lever]
+    frequency_lever: FrequencyLever | str
+    declared: Sequence[Sequence[str]]
 
 
 def appraise(
@@ -138,10 +154,23 @@ def appraise(
     growth_cap: float = 0.20,
     newcomers: int = 2000,
     priors: AheadPriors | None = None,
+    experiments: Sequence[Measurement] = (),
+    basis: PotentialBasis | str = AUTO,
+    levers: Sequence[Lever] = (),
+    frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
+    declared: Sequence[Sequence[str]] = (),
+    objected: BoolArray | None = None,
+    complaint: BoolArray | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Appraisal:
-    """Resolves and checks what `estimate_value` was asked for; parameters and errors as there."""
+    """Resolves and checks what `estimate_value` was asked for; parameters and errors as there.
+
+    Parameters
+    ----------
+    declared : names of levers that may be used together though they are of one kind.
+    objected, complaint : (customer,) to whom nothing is done, and to whom nothing is sold.
+    """
     people = population(posterior, draws, seed)
     customers = histories(posterior, summary)
     economics = resolve_economics(
@@ -180,14 +209,40 @@ def appraise(
         discounting=_choice(Discounting, discounting),
         returns=_choice(Returns, returns),
         events_ahead=expected,
+        experiments=tuple(experiments),
+        frequency_lever=_choice(FrequencyLever, frequency_lever),
     )
+    at_hand = {PotentialBasis.PEERS} | ({PotentialBasis.LEVERS} if levers else set())
+    used = basis_of(basis, at_hand)
     goes_on = cost_events if expected is EventAhead.PER_ORDER else None
     ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
     frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
     peers = build_frontier(
         replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress
     )
-    return Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers)
+    found = Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers, used)
+    if not levers:
+        return found
+    figures = _figures(found, threads)
+    people_asked = {"objected": objected, "complaint": complaint}
+    reachable = lever_basis(
+        levers, summary, settings, figures, frequency=settings.frequency_lever, declared=declared, **people_asked
+    )
+    return replace(found, levers=reachable)
+
+
+def _figures(appraisal: Appraisal, threads: int | None) -> pd.DataFrame:
+    """(customer,) what conditions and phases of levers ask besides the summary; closed forms, without a draw."""
+    table = np.empty((len(appraisal.customers), 2))
+
+    def reduce(outlook: Outlook) -> FloatArray:
+        block = outlook.block
+        means = (block.alive_share.mean(axis=1), p_silent(block, outlook.terms.churn_horizon).mean(axis=1))
+        return np.column_stack(means)[block.purchases.which]
+
+    for rows, _, found in appraisal.stream(reduce, stage="levers", threads=threads):
+        table[rows] = found
+    return pd.DataFrame(table, columns=["p_alive", "churn_probability"])
 
 
 def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary") -> Appraisal:
@@ -208,10 +263,11 @@ def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary"
     if value.frontier.attainable.shape != (people.draws,):
         raise UsageError(f"the value has {value.settings.draws:,} draws, the posterior only {people.draws:,}.")
     given = (value.economics, value.ahead, value.cost_events, value.settings, value.frontier)
-    return Appraisal(people, customers, summary, *given)
+    levers = None if value.levers is None else LeverBasis(value.levers.plan, value.levers.usable)
+    return Appraisal(people, customers, summary, *given, value.basis, levers)
 
 
-def _choice[Name: (Discounting, EventAhead, Returns)](names: type[Name], given: str) -> Name:
+def _choice[Name: (Discounting, EventAhead, FrequencyLever, Returns)](names: type[Name], given: str) -> Name:
     try:
         return names(given)
     except ValueError:

@@ -1,27 +1,23 @@
 """Realized, actual, potential value and churn of each customer, and totals of all by draw, in one pass."""
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from kundenwert.names import Discounting, EventAhead, Flag, Returns
+from kundenwert.names import Discounting, EventAhead, FrequencyLever, PotentialBasis, Returns
 from kundenwert.streams import DEFAULT_SEED
 from kundenwert.units import Horizon
-from kundenwert.value.actual import expected_orders, expected_values, simulate_value, sum_values
 from kundenwert.value.ahead import AheadPriors
-from kundenwert.value.appraisal import Appraisal, appraise
-from kundenwert.value.breakdown import realized_breakdown
-from kundenwert.value.churn import p_silent, simulate_silence
-from kundenwert.value.counters import FloatArray
+from kundenwert.value.appraisal import appraise
+from kundenwert.value.bases import AUTO
+from kundenwert.value.effects import Measurement
+from kundenwert.value.gathering import Expected, Gathered, Simulated, reduce_expected, reduce_futures
 from kundenwert.value.individuals import Progress
+from kundenwert.value.levers import Lever
 from kundenwert.value.margins import PerCustomer
 from kundenwert.value.outlook import Outlook
-from kundenwert.value.potential import SENSITIVITY, Frontier, adding_up_scale, growth_limit, share_between_cohorts
-from kundenwert.value.results import Totals, Value
-from kundenwert.value.room import Room
-from kundenwert.value.variates import IntArray
+from kundenwert.value.results import Value
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
@@ -57,6 +53,10 @@ def estimate_value(
     newcomers: int = 2000,
     attainable_scale: float | None = None,
     priors: AheadPriors | None = None,
+    experiments: Sequence[Measurement] = (),
+    basis: PotentialBasis | str = AUTO,
+    levers: Sequence[Lever] = (),
+    frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
     block: int | None = None,
 ) -> Value:
     """Realized, actual and potential value, and churn, of every customer.
@@ -93,6 +93,11 @@ def estimate_value(
     newcomers : new customers simulated per cohort and draw for the frontier.
     priors : of returns and events, of an earlier run; by default they are fitted to these customers.
     attainable_scale : the scale of an earlier run, to be used as it is; by default it is derived from these customers.
+    experiments : randomised growth treatments, which change the prior of the attainable share.
+    basis : what potential value rests on: "peers", "levers", or "auto" for levers where there are any.
+    levers : what the firm can do to a customer.
+    frequency_lever : "fixed_hazard": a lever on the rate of orders brings more of them in the same time; "fixed_p": as
+        many in less time.
     block : customers at once; by default as many as stay in the processor's cache.
 
     Returns
@@ -140,6 +145,10 @@ def estimate_value(
         attainable=attainable,
         growth_cap=growth_cap,
         newcomers=newcomers,
+        experiments=experiments,
+        basis=basis,
+        levers=levers,
+        frequency_lever=frequency_lever,
         threads=threads,
         progress=progress,
     )
@@ -153,208 +162,3 @@ def estimate_value(
         gathered.add_expected(rows, cohort, expected)
         gathered.add_simulated(rows, cohort, simulated)
     return gathered.value(appraisal, attainable_scale)
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What is expected of one block's customers.
-
-    Parameters
-    ----------
-    columns : name -> (row,).
-    value : (draw,) expected value of all of them given the parameters of a draw.
-    room : unrealized value before the attainable scale.
-    """
-
-    columns: dict[str, FloatArray]
-    value: FloatArray
-    room: Room
-
-
-def reduce_expected(outlook: Outlook, appraisal: Appraisal) -> Expected:
-    """The expected values of one block."""
-    block, peers, terms = outlook.block, appraisal.peers, outlook.terms
-    which, proven = block.purchases.which, ~block.structurally_alive
-    gaps = peers.mean_gaps(outlook)
-    columns = {
-        "p_alive": block.alive_share.mean(axis=1)[which],
-        "expected_purchases": expected_orders(block, terms),
-        "actual_value": expected_values(block, outlook.ahead, [terms])[:, 0],
-        "structural_alive": (~proven).astype(np.float64),
-        "gap": gaps[peers.quantile][0],
-    }
-    columns |= {f"room_{quantile}": proven * room for quantile, (_, room) in gaps.items()}
-    room = peers.room(outlook, columns[f"room_{peers.quantile}"])
-    return Expected(columns, sum_values(outlook), room)
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """One future of one block's customers in each draw.
-
-    Parameters
-    ----------
-    columns : name -> (row,).
-    value : (row, draw) discounted value.
-    orders, churned : (draw,) orders within the horizon, and customers without one within the churn horizon.
-    """
-
-    columns: dict[str, FloatArray]
-    value: FloatArray
-    orders: FloatArray
-    churned: FloatArray
-
-
-def reduce_futures(outlook: Outlook, appraisal: Appraisal) -> Simulated:
-    """The simulated futures of one block."""
-    settings, block = appraisal.settings, outlook.block
-    future = simulate_value(outlook)
-    silent = p_silent(block, outlook.terms.churn_horizon)
-    tail = (1.0 - settings.interval) / 2
-    low, high = np.quantile(future.value, [tail, 1.0 - tail], axis=1)
-    columns = {
-        "churn_probability": silent.mean(axis=1)[block.purchases.which],
-        "actual_value_low": low,
-        "actual_value_high": high,
-    }
-    return Simulated(columns, future.value, future.orders.sum(axis=0), simulate_silence(block, silent))
-
-
-@dataclass
-class Gathered:
-    """What the blocks of a pass leave behind, put together.
-
-    Parameters
-    ----------
-    columns : name -> (customer,).
-    by_cohort, expected : (draw, cohort) simulated and expected value.
-    orders, churned : (draw,).
-    """
-
-    by_cohort: FloatArray
-    expected: FloatArray
-    orders: FloatArray
-    churned: FloatArray
-    customers: int
-    columns: dict[str, FloatArray] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, appraisal: Appraisal) -> Self:
-        """Nothing yet."""
-        draws, cohorts = appraisal.people.draws, len(appraisal.people.cohorts)
-        sums = (np.zeros((draws, cohorts)), np.zeros((draws, cohorts)), np.zeros(draws), np.zeros(draws))
-        return cls(*sums, len(appraisal.customers))
-
-    def add_expected(self, rows: IntArray, cohort: int, found: Expected) -> None:
-        """The next block, of these customers."""
-        self._keep(rows, found.columns)
-        self.expected[:, cohort] += found.value
-
-    def add_simulated(self, rows: IntArray, cohort: int, found: Simulated) -> None:
-        """The next block, of these customers."""
-        self._keep(rows, found.columns)
-        self.by_cohort[:, cohort] += found.value.sum(axis=0)
-        self.orders += found.orders
-        self.churned += found.churned
-
-    def _keep(self, rows: IntArray, columns: dict[str, FloatArray]) -> None:
-        for name, values in columns.items():
-            self.columns.setdefault(name, np.empty(self.customers))[rows] = values
-
-    def room(self, appraisal: Appraisal) -> FloatArray:
-        """(customer,) unrealized value before the attainable scale."""
-        return self.columns[f"room_{appraisal.peers.quantile}"]
-
-    def settled(self, appraisal: Appraisal, scale: float | None) -> Frontier:
-        """The frontier with all that is known only once every customer has been seen.
-
-        Parameters
-        ----------
-        scale : of unrealized value; None where it is that of these customers.
-        """
-        peers, columns = appraisal.peers, self.columns
-        limit = growth_limit(columns["actual_value"], appraisal.settings)
-        room = self.room(appraisal)
-        return replace(
-            peers,
-            limit=limit,
-            attainable_scale=adding_up_scale(limit, float(room.sum())) if scale is None else scale,
-            potential_identified=share_between_cohorts(room, appraisal.customers.cohort),
-            sensitivity={quantile: float(columns[f"room_{quantile}"].sum()) for quantile in SENSITIVITY},
-        )
-
-    def value(self, appraisal: Appraisal, scale: float | None) -> Value:
-        """The result, with a given scale of unrealized value or with that of these customers."""
-        economics, summary = appraisal.economics, appraisal.summary
-        peers = self.settled(appraisal, scale)
-        breakdown = realized_breakdown(summary, economics, appraisal.cost_events)
-        realized = breakdown.table["realized_value"].to_numpy()
-        table = _table(summary.table, self.columns, realized, peers)
-        totals = Totals(self.by_cohort.sum(axis=1), self.by_cohort, self.orders, self.churned, self.expected)
-        notes = _notes(appraisal, peers, realized, self.columns)
-        room = self.room(appraisal)
-        given = (peers, economics, appraisal.ahead, breakdown, room, appraisal.cost_events, notes)
-        return Value(table, appraisal.settings, totals, *given)
-
-
-def _table(
-    summary: pd.DataFrame, columns: dict[str, FloatArray], realized: FloatArray, peers: Frontier
-) -> pd.DataFrame:
-    room, gap = columns[f"room_{peers.quantile}"], columns["gap"]
-    unrealized = peers.attainable_scale * room
-    proven = columns["structural_alive"] == 0
-    typical = peers.attainable_scale * peers.attainable.mean() * proven
-    table = pd.DataFrame({"customer_id": summary["customer_id"].array, "cohort": summary["cohort"].array})
-    table["realized_value"] = realized
-    for name in (
-        "p_alive",
-        "churn_probability",
-        "expected_purchases",
-        "actual_value",
-        "actual_value_low",
-        "actual_value_high",
-    ):
-        table[name] = columns[name]
-    table["potential_value"] = columns["actual_value"] + unrealized
-    table["unrealized_value"] = unrealized
-    table["potential_basis"] = peers.basis.value
-    table["gap"] = gap
-    table["attainable_share"] = np.divide(unrealized, gap, out=np.asarray(typical), where=gap > 0)
-    flags: list[list[str]] = [[] for _ in range(len(table))]
-    marks = {
-        Flag.STRUCTURAL_ALIVE: ~proven,
-        Flag.UNPROVEN: ~proven,
-        Flag.NO_REPEAT_SPEND: summary["spend_days"].to_numpy() == 0,
-        Flag.NO_MEAN_SPEND: np.isnan(columns["actual_value"]),
-        Flag.EARLY_REFUND: summary["early_refund"].to_numpy(dtype=bool),
-    }
-    for flag, mask in marks.items():
-        for row in np.flatnonzero(mask):
-            flags[row].append(flag.value)
-    table["flags"] = flags
-    return table
-
-
-def _notes(
-    appraisal: Appraisal, peers: Frontier, realized: FloatArray, columns: dict[str, FloatArray]
-) -> tuple[str, ...]:
-    notes = []
-    if appraisal.settings.value_basis == "revenue":
-        notes.append("Values are revenue: no margin was given.")
-    if np.isnan(realized).any():
-        notes.append("Realized value is unknown where the summary lacks gross, refunds or orders.")
-    if unproven := int(columns["structural_alive"].sum()):
-        notes.append(
-            f"{unproven:,} customers bought once and are alive by construction of the model: no potential is credited. "
-            "MBG/NBD can tell who has gone among them."
-        )
-        if appraisal.economics.active_cost[columns["structural_alive"] > 0].any():
-            notes.append(
-                "Their cost per active year runs to the horizon, since the model never lets them go: it puts customers "
-                "below zero who may have left long ago. Use MBG/NBD, or state the cost per order."
-            )
-    if missing := int(np.isnan(columns["actual_value"]).sum()):
-        notes.append(f"{missing:,} customers have no mean spend on some draw: their actual value is not a number.")
-    if peers.warning:
-        notes.append(peers.warning)
-    return tuple(notes)

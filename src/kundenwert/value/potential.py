@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import betaincinv
 
 from kundenwert.names import PotentialBasis
 from kundenwert.threads import ordered_map, thread_count
 from kundenwert.value.actual import living_value
 from kundenwert.value.ahead import Ahead
+from kundenwert.value.attainable import attainable_draws
 from kundenwert.value.block import SMALLEST_RATE
-from kundenwert.value.counters import FloatArray, Purpose, generator, text_keys
+from kundenwert.value.counters import FloatArray, Purpose, text_keys
 from kundenwert.value.individuals import Population, Progress
 from kundenwert.value.offer_grid import OfferGrid
 from kundenwert.value.outlook import Outlook
@@ -158,23 +158,8 @@ def build_frontier(
         quantile=settings.frontier,
         levels=levels,
         grid=grid,
-        attainable=attainable_share(people.draws, settings.attainable, people.seed),
+        attainable=attainable_draws(settings.attainable, settings.experiments, draws=people.draws, seed=people.seed),
     )
-
-
-def attainable_share(draws: int, shapes: tuple[float, float], seed: int) -> FloatArray:
-    """(draw,) stratified draws of Beta: the inverse CDF on a grid, in random order.
-
-    The share is common to all customers, so that plain draws would move them all by the same Monte Carlo error.
-
-    Examples
-    --------
-    >>> round(float(attainable_share(1000, (2.0, 6.0), seed=1).mean()), 3)
-    0.25
-    """
-    grid = (np.arange(draws) + 0.5) / draws
-    random = generator(seed, text_keys(["attainable share"])[0], Purpose.ATTAINABLE)
-    return np.asarray(betaincinv(*shapes, random.permutation(grid)))
 
 
 def growth_limit(actual: FloatArray, settings: ValueSettings) -> float:

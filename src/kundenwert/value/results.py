@@ -6,10 +6,12 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from kundenwert.names import PotentialBasis
 from kundenwert.value.ahead import Ahead
 from kundenwert.value.breakdown import RealizedBreakdown
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics
+from kundenwert.value.lever_basis import PackageGains
 from kundenwert.value.potential import Frontier
 from kundenwert.value.settings import ValueSettings
 
@@ -47,7 +49,10 @@ class Value:
     frontier : what potential value was measured against.
     economics, ahead : margin and costs of each customer, and what orders to come bring and cost.
     breakdown : realized value by what it is made of.
-    room : (customer,) unrealized value before the frontier's scale, in money.
+    room : (customer,) unrealized value before any scale, in money.
+    detail : unrealized value by every basis at hand, see `side_by_side`.
+    basis : the one that the table rests on.
+    levers : what packages of levers gain; None where none were declared.
     cost_events : (customer,) what cost events have cost so far by kind, or None.
     notes : what a reader must know about the whole.
     """
@@ -60,6 +65,9 @@ class Value:
     ahead: Ahead
     breakdown: RealizedBreakdown
     room: FloatArray
+    detail: pd.DataFrame
+    basis: PotentialBasis
+    levers: PackageGains | None = None
     cost_events: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 

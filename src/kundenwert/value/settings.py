@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 
 from kundenwert.errors import UsageError
-from kundenwert.names import Discounting, EventAhead, Returns
+from kundenwert.names import Discounting, EventAhead, FrequencyLever, Returns
 from kundenwert.units import Currency, DiscountRate, Horizon, TimeUnit
 from kundenwert.value.counters import FloatArray, check_seed
+from kundenwert.value.effects import Measurement
 
 FRONTIER_LIMIT = 0.9
 COSTS_WITHOUT_MARGIN = (
@@ -74,6 +75,8 @@ class ValueSettings:
     discounting : when a payment to come is discounted.
     returns : where refunds are counted.
     events_ahead : whether cost events of the past are expected to go on; None where there are no events.
+    experiments : randomised growth treatments that say something about the attainable share.
+    frequency_lever : what stays as it is while a lever raises the rate of orders.
     """
 
     horizon: Horizon
@@ -99,6 +102,8 @@ class ValueSettings:
     discounting: Discounting = Discounting.CONTINUOUS
     returns: Returns = Returns.NETTED
     events_ahead: EventAhead | None = None
+    experiments: tuple[Measurement, ...] = ()
+    frequency_lever: FrequencyLever = FrequencyLever.FIXED_HAZARD
 
     def __post_init__(self) -> None:
         for name in (*COSTS_AHEAD, "acquisition_cost", "growth_cap"):
