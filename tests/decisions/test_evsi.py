@@ -76,17 +76,19 @@ def test_amounts_alone_tell_the_kinds_apart():
     assert 0.5 * (survives - silent) * 0.5 < found[0] < upper
 
 
-def test_whoever_may_have_gone_shows_it_by_silence():
-    """One kind, fast and alive or gone: P(gone | silent) has a closed form, and after an order the risk is known."""
-    share, rate, dropout, horizon = 0.6, 2.0, 1e-12, 3.0
-    one = np.ones((1, 1))
-    states = np.zeros((1, 1), dtype=np.int8)
-    living = Living(np.zeros(1, int), share * one, rate * one, dropout * one, one)
-    found = values_of_waiting(1, keys_of(1), living, np.ones(1), states, states, Losses(), ALL, LookAhead(horizon))
+@pytest.mark.parametrize("state_if_silent", [0, 3, 2])
+@pytest.mark.parametrize("rate", [0.2, 2.0])
+def test_whoever_may_have_gone_shows_it_by_silence(rate, state_if_silent):
+    """One kind, alive or gone: P(gone | silent) has a closed form, and after an order nothing is left to learn."""
+    share, horizon, one = 0.6, 3.0, np.ones((1, 1))
+    silent = np.full((1, 1), state_if_silent, dtype=np.int8)
+    living = Living(np.zeros(1, int), share * one, rate * one, 1e-12 * one, one)
+    found = values_of_waiting(
+        1, keys_of(1), living, np.ones(1), silent, np.zeros((1, 1), np.int8), Losses(), ALL, LookAhead(horizon)
+    )
     quiet = np.array([share * np.exp(-rate * horizon), 1 - share])
-    silent = UNIT[:, [0, DORMANT]] @ quiet
-    bought = UNIT[:, 0] * share * -np.expm1(-rate * horizon)
-    np.testing.assert_allclose(found[0], (silent + bought).min() - silent.min() - bought.min(), rtol=1e-9)
+    risk = np.array([UNIT[:, [state_if_silent, DORMANT]] @ quiet, UNIT[:, 0] * share * -np.expm1(-rate * horizon)])
+    np.testing.assert_allclose(found[0], risk.sum(axis=0).min() - risk.min(axis=1).sum(), rtol=1e-9, atol=1e-12)
 
 
 def few_kinds(kinds, silent, bought, allowed, horizon, futures, rng):
@@ -259,7 +261,7 @@ def test_never_negative_and_never_more_than_certainty_is_worth(seed, draws, hori
     matrix = rng.gamma(1, 1, (6, 6)) * (1 - np.eye(6))
     allowed = rng.random((1, 6)) < 0.5
     allowed[0, rng.integers(6)] = True
-    ahead = LookAhead(horizon, histories=30)
+    ahead = LookAhead(horizon, histories=2000)
     found = values_of_waiting(seed, keys_of(1), living, shape, silent, bought, Losses(matrix), allowed, ahead)[0]
     alive, rate, dropout = living.share[0], living.rate[0], living.dropout[0]
     quiet, lives = alive * np.exp(-rate * horizon), alive * np.exp(-rate * dropout * horizon)
@@ -268,8 +270,8 @@ def test_never_negative_and_never_more_than_certainty_is_worth(seed, draws, hori
     later = allowed[0] | (np.arange(6) == DORMANT)
     most = (matrix @ states)[allowed[0]].min() - matrix[later].min(axis=0) @ states
     assert found >= 0
-    # The number of futures is finite, and their mean differs from what they are drawn from.
-    assert found <= most / draws + matrix.max()
+    # The futures are a sample: their mean differs from what they are drawn from.
+    assert found <= most / draws + 0.05 * matrix.max()
     if allowed[0].sum() == 1 and allowed[0, DORMANT]:
         assert found == 0
 
