@@ -144,7 +144,9 @@ def allocate(
     )
 
 
-def budget_points(cost: npt.ArrayLike, gain: npt.ArrayLike, budgets: npt.ArrayLike) -> BudgetCurve:
+def budget_points(
+    cost: npt.ArrayLike, gain: npt.ArrayLike, budgets: npt.ArrayLike, *, reported: npt.ArrayLike | None = None
+) -> BudgetCurve:
     """What each of many budgets would bring, from one sort.
 
     `allocate` gains at least as much, and less than one increment more: it fills what is left over.
@@ -153,6 +155,8 @@ def budget_points(cost: npt.ArrayLike, gain: npt.ArrayLike, budgets: npt.ArrayLi
     ----------
     cost, gain : (customer, action), as for `allocate`.
     budgets : (budget,) money, not negative, in any order.
+    reported : (customer, action) gains to add up of what `gain` chooses: those of other draws, since what was chosen on
+        some looks better on the same ones than it is. By default `gain`. Bounds and prices are those of the choice.
 
     Returns
     -------
@@ -170,9 +174,11 @@ def budget_points(cost: npt.ArrayLike, gain: npt.ArrayLike, budgets: npt.ArrayLi
     path = walk(_options(cost, gain))
     at = _money("budgets", budgets)
     taken = path.fitting(at)
-    return BudgetCurve(
-        at, path.spent[taken], path.gained[taken], path.bound(at), path.price(at), enough=float(path.spent[-1])
-    )
+    gained = path.gained[taken]
+    if reported is not None:
+        judged = _options(cost, reported)
+        gained = np.array([judged.sums(path.choice(one))[1] for one in taken.tolist()])
+    return BudgetCurve(at, path.spent[taken], gained, path.bound(at), path.price(at), enough=float(path.spent[-1]))
 
 
 def _options(cost: npt.ArrayLike, gain: npt.ArrayLike) -> Options:

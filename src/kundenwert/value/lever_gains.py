@@ -202,6 +202,24 @@ def gains_by_state(plan: LeverPlan, reached: Reached, codes: IntArray, states: i
     return sums, people
 
 
+def gains_by_draw(plan: LeverPlan, reached: Reached, chosen: IntArray) -> FloatArray:
+    """(package, draw) gains of the packages that were chosen, added up over the customers of a block, in money.
+
+    Parameters
+    ----------
+    plan : from `plan_levers`.
+    reached : some customers; a package that is not usable on a customer gains nothing there.
+    chosen : (row,) package of each customer, 0 for nothing.
+    """
+    from kundenwert.value.kernels.packages import by_draw
+
+    _check(plan, reached)
+    sums = np.zeros((len(plan.packages), plan.draws))
+    usable, given = np.ascontiguousarray(reached.usable), np.ascontiguousarray(chosen, dtype=np.int64)
+    by_draw(reached.arrays, usable, plan.arrays, given, plan.terms.array, sums)
+    return sums
+
+
 def _check(plan: LeverPlan, reached: Reached) -> None:
     wanted = (len(reached.rate), len(plan.packages))
     if reached.usable.shape != wanted or reached.rate.shape[1] != plan.draws:

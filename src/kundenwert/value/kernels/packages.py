@@ -250,3 +250,27 @@ def by_state(
                     if may[p]:
                         sums[p, code[i]] += alive[i] * living[p, i] / counted
                         sums[p, last] += (1.0 - alive[i]) * gone[p, i] / counted
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
+def by_draw(customers: Customers, usable: BoolArray, plan: Plan, chosen: IntArray, terms: Array, sums: Array) -> None:
+    """Adds up gains of the packages that were chosen, draw by draw.
+
+    Parameters
+    ----------
+    customers, usable, plan, terms : as in `evaluate`.
+    chosen : (row,) package of each customer.
+    sums : (package, draw), zeros.
+    """
+    share, fixed, n = customers[1], numbers(terms), sums.shape[1]
+    buffers, sides = _space(plan[0][0].shape[0], usable.shape[1], n)
+    living, gone, _ = sides
+    may = np.zeros(usable.shape[1], np.bool_)
+    for row in range(len(chosen)):
+        alive, p = share[customers[0][row]], chosen[row]
+        if p > 0 and usable[row, p]:
+            may[:] = False
+            may[0] = may[p] = True
+            _gains_of(row, customers, may, plan, fixed, buffers, sides)
+            for i in range(n):
+                sums[p, i] += alive[i] * living[p, i] + (1.0 - alive[i]) * gone[p, i]

@@ -1,0 +1,206 @@
+"""What to do with each customer: packages of levers under a budget, or the standard ones, and who is held out.
+
+Packages are chosen by their gain on odd draws and reported by that on even ones (docs/statistics.md, section Actions).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, draw_cells
+from kundenwert.decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
+from kundenwert.decisions.losses import FloatArray, IntArray
+from kundenwert.decisions.segments import Segments
+from kundenwert.decisions.standard_packages import packages_by_label
+from kundenwert.errors import UsageError
+from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains
+from kundenwert.value.lever_gains import gains_by_draw, reach
+from kundenwert.value.levers import Lever
+from kundenwert.value.outlook import Outlook
+
+POINTS = 25  # of a budget curve
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Who gets what, what it costs and brings, and from whom it is withheld to learn what it brings.
+
+    Parameters
+    ----------
+    table : one row a customer for whom an action was chosen: `customer_id, segment, action, cost, gain, chance,
+        shortfall, held_out, propensity`; money, expected; `gain` is net of cost, `shortfall` the mean of the 5 % worst.
+    names : of the actions, packages of levers.
+    by_draw : (action, draw) gain of the treated together given each draw of parameters and effects, in money.
+    assumed : (action,) whether a lever of it rests on what was declared alone.
+    budget : that was given; None where labels' standard packages were taken.
+    allocation, curve : of the budget, and of others; None without one.
+    notes : what a reader must know.
+    """
+
+    table: pd.DataFrame
+    names: tuple[str, ...]
+    by_draw: FloatArray
+    assumed: tuple[bool, ...]
+    budget: float | None = None
+    allocation: Allocation | None = None
+    curve: BudgetCurve | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def treated(self) -> pd.DataFrame:
+        """The rows of those who get their action."""
+        return self.table[~self.table["held_out"]]
+
+    def __repr__(self) -> str:
+        spent, gain = self.treated["cost"].sum(), self.treated["gain"].sum()
+        return (
+            f"<Plan for {len(self.table):,} customers, {int(self.table['held_out'].sum()):,} held out: expected cost "
+            f"{spent:,.0f}, expected gain net of it {gain:,.0f}>"
+        )
+
+
+def plan_actions(
+    segments: Segments,
+    *,
+    budget: float | None = None,
+    capacities: Mapping[str, int] | None = None,
+    holdout: float = HELD_OUT_SHARE,
+    packages: Mapping[str, Sequence[str] | None] | None = None,
+    threads: int | None = None,
+) -> Plan:
+    """Chooses at most one package of levers for each customer, and holds some customers out at random.
+
+    With a budget it is spent where it brings most. Without one each label gets its standard package, where that is
+    open to the customer and expected to pay.
+
+    Parameters
+    ----------
+    segments : with levers.
+    budget : money, expected costs of all who are chosen together; the held out cost nothing.
+    capacities : by channel, how many contacts it can make.
+    holdout : share of the chosen from whom the action is withheld, keyed by id and action: the same in every run.
+    packages : standard packages of labels, as `[segments.packages]` states them; by default they follow from the
+        kinds of levers.
+    threads : of the pass over the chosen customers; no result depends on it.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError : no levers, or as `allocate` and `draw_cells`.
+
+    Notes
+    -----
+    docs/statistics.md, section Actions.
+    """
+    gains = segments.value.levers
+    if gains is None:
+        raise UsageError("there are no levers, so there is nothing to plan. Declare some: levers=[Lever(...)].")
+    ids, notes = segments.table["customer_id"].to_numpy(dtype=object), []
+    names, choose = gains.names[1:], np.where(np.isfinite(gains.chosen_on), gains.chosen_on, 0.0)[:, 1:]
+    cost = np.where(choose > 0, gains.cost[:, 1:], 0.0)
+    allocation = curve = None
+    if budget is None:
+        action = _standard(segments, gains, packages)
+    else:
+        channel, blocked = _channels(gains, capacities)
+        choose = np.where(blocked, 0.0, choose)
+        if blocked.any():
+            told = ", ".join(name for name, no in zip(names, blocked, strict=True) if no)
+            notes.append(f"Packages that need contacts of two limited channels were left out: {told}.")
+        keys = segments.context.customers.keys
+        allocation = allocate(cost, choose, budget, capacities=capacities, channel=channel, keys=keys)
+        action, reported = allocation.action, np.where(choose > 0, gains.gain[:, 1:], 0.0)
+        curve = _curve(cost, choose, reported, budget)
+    cells = draw_cells(ids, action, names, share=holdout, seed=segments.value.settings.seed)
+    by_draw = _by_draw(segments, gains, np.where(cells.held_out, 0, action + 1), threads)
+    levers = gains.plan.packages.levers
+    assumed = tuple(any(levers[i].assumed for i in one) for one in gains.plan.packages.members[1:])
+    table = _table(segments, gains, action, cells)
+    return Plan(table, names, by_draw, assumed, budget, allocation, curve, tuple(notes))
+
+
+def with_actions(segments: Segments, plan: Plan) -> Segments:
+    """Segments whose table says what is done: action and expected gain, who is held out, and with what propensity."""
+    table = segments.table.copy()
+    chosen = plan.table.set_index("customer_id").reindex(table["customer_id"])
+    table["action"] = chosen["action"].astype(object).where(chosen["action"].notna(), None).to_numpy()
+    table["expected_gain"] = chosen["gain"].to_numpy()
+    table["held_out"] = chosen["held_out"].eq(True).to_numpy()
+    table["propensity"] = chosen["propensity"].to_numpy()
+    return replace(segments, table=table)
+
+
+def _standard(segments: Segments, gains: PackageGains, packages: Mapping[str, Sequence[str] | None] | None) -> IntArray:
+    """(customer,) number of the label's standard package, -1 where it is not open or not expected to pay."""
+    levers, members = gains.plan.packages.levers, gains.plan.packages.members
+    action = np.full(len(segments.table), -1)
+    labels = segments.table["segment"].to_numpy(dtype=object)
+    for label, package in packages_by_label(levers, packages).items():
+        position = _position(levers, members, package)
+        pays = gains.usable[:, position] & (gains.chosen_on[:, position] > 0)
+        action[(labels == label) & pays] = position - 1
+    return action
+
+
+def _position(levers: Sequence[Lever], members: Sequence[tuple[int, ...]], package: Sequence[Lever]) -> int:
+    """The position of a package; of its first lever alone where both are no package."""
+    wanted = tuple(sorted(levers.index(lever) for lever in package))
+    return members.index(wanted) if wanted in members else members.index((levers.index(package[0]),))
+
+
+def _channels(
+    gains: PackageGains, capacities: Mapping[str, int] | None
+) -> tuple[list[str | None], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """(action,) the channel that carries each package, and whether it would need contacts of two limited ones."""
+    levers, limited = gains.plan.packages.levers, set(capacities or {})
+    carriers, blocked = [], []
+    for members in gains.plan.packages.members[1:]:
+        used = dict.fromkeys(levers[i].channel for i in members if levers[i].channel is not None)
+        scarce = [name for name in used if name in limited]
+        carriers.append(next(iter([*scarce, *used]), None))
+        blocked.append(len(scarce) > 1)
+    return carriers, np.array(blocked, dtype=bool)
+
+
+def _curve(cost: FloatArray, choose: FloatArray, reported: FloatArray, budget: float) -> BudgetCurve:
+    """What budgets from nothing to half as much again as pays would bring; capacities aside."""
+    enough = budget_points(cost, choose, [0.0]).enough
+    most = 1.2 * max(enough, budget) or 1.0
+    budgets = np.unique([*np.linspace(0.0, most, POINTS), budget, min(enough, most)])
+    return budget_points(cost, choose, budgets, reported=reported)
+
+
+def _by_draw(segments: Segments, gains: PackageGains, chosen: IntArray, threads: int | None) -> FloatArray:
+    """(action, draw) what is gained, in the draws that had no part in the choice."""
+    basis, rows = LeverBasis(gains.plan, gains.usable), np.flatnonzero(chosen > 0)
+
+    def reduce(outlook: Outlook) -> FloatArray:
+        reached = reach(outlook, basis.plan, basis.usable[outlook.rows])
+        return gains_by_draw(basis.plan, reached, chosen[outlook.rows])[1:, JUDGED]
+
+    total = np.zeros((len(gains.names) - 1, len(range(gains.plan.draws)[JUDGED])))
+    if len(rows):
+        for _, _, found in segments.context.stream(reduce, rows=rows, stage="actions", threads=threads):
+            total += found
+    return total
+
+
+def _table(segments: Segments, gains: PackageGains, action: IntArray, cells: Cells) -> pd.DataFrame:
+    rows = np.flatnonzero(action >= 0)
+    package = action[rows] + 1
+    found = {name: getattr(gains, name)[rows, package] for name in ("cost", "gain", "chance", "shortfall")}
+    head = segments.table.iloc[rows][["customer_id", "segment"]].reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            **head,
+            "action": np.array(gains.names, dtype=object)[package],
+            **found,
+            "held_out": cells.held_out[rows],
+            "propensity": cells.propensity[rows],
+        }
+    )
