@@ -170,19 +170,20 @@ def redrawn(shop, seen, share, futures, rng):
     size = len(share)
     before = log_likelihood(shop, seen)
     alive = shop.p_alive(seen)[0]
-    rate, dropout, nu = (drawn[0] for drawn in shop.draws(seen, rng))
     allowed = shop.allowed(seen)[0]
     risks, least = np.empty((futures, 6)), np.empty(futures)
     for j in range(futures):
         s = rng.integers(size)
+        one = replace(shop, theta={name: values[s : s + 1] for name, values in shop.theta.items()})
+        rate, dropout, nu = (drawn.item() for drawn in one.draws(seen, rng))
         count, last, clock, living = 0, 0.0, 0.0, rng.random() < alive[s]
         while living:
-            clock += rng.exponential(1 / rate[s])
+            clock += rng.exponential(1 / rate)
             if clock > QUARTER:
                 break
             count, last = count + 1, clock
-            living = rng.random() >= dropout[s]
-        after = seen.after(count, last, rng.gamma(shop.theta["p"][s] * count) / nu[s] if count else 0.0, QUARTER)
+            living = rng.random() >= dropout
+        after = seen.after(count, last, rng.gamma(shop.theta["p"][s] * count) / nu if count else 0.0, QUARTER)
         weight = np.exp((change := log_likelihood(shop, after) - before) - change.max())
         weight /= weight.sum()
         lives = weight * shop.p_alive(after)[0]
