@@ -17,6 +17,7 @@ from kundenwert.spec import ModelSpec
 from kundenwert.spec_values import column_name
 from kundenwert.value.economics import Economics, resolve_economics
 from kundenwert.value.levers import Lever, levers_of
+from kundenwert.value.wallet_data import WalletData, read_wallets
 
 PEERS_ALONE = ("cohort",)
 
@@ -46,6 +47,7 @@ class Data:
     events, costs : cost events of these customers, and (customer,) what they add up to by kind; None without events.
     facts : objections, removals, complaints; None where no table says.
     levers : what can be done.
+    wallets : what customers spend in the whole category, None where no column says.
     """
 
     transactions: Transactions
@@ -56,6 +58,7 @@ class Data:
     costs: pd.DataFrame | None = None
     facts: HardEvents | None = None
     levers: tuple[Lever, ...] = ()
+    wallets: WalletData | None = None
 
     @property
     def as_of(self) -> dt.date:
@@ -118,7 +121,22 @@ def read_data(
         facts = read_hard_events(summary.table, **stated)
     economics = economics_of(spec, summary)
     held_out = hold_out(transactions, summary)
-    return Data(transactions, summary, held_out, economics, events, costs, facts, levers)
+    return Data(transactions, summary, held_out, economics, events, costs, facts, levers, wallets_of(spec, summary))
+
+
+def wallets_of(spec: ModelSpec, summary: CustomerSummary) -> WalletData | None:
+    """What customers spend in the whole category, where a spec names a column of it."""
+    wanted = spec.potential
+    if wanted.wallet is None and wanted.share is None:
+        return None
+    return read_wallets(
+        summary.table,
+        wallet=wanted.wallet,
+        wallet_error=wanted.wallet_error,
+        share=wanted.share,
+        covariates=wanted.wallet_covariates,
+        time_unit=spec.data.time_unit,
+    )
 
 
 def economics_of(spec: ModelSpec, summary: CustomerSummary) -> Economics:

@@ -14,7 +14,7 @@ from kundenwert.customers.cohorts import map_to_known
 from kundenwert.decisions.segments import Segments
 from kundenwert.errors import UsageError
 from kundenwert.inference.posterior import Posterior, load_posterior
-from kundenwert.inputs import Data
+from kundenwert.inputs import PEERS_ALONE, Data
 from kundenwert.names import Flag, Pooling, Verdict
 from kundenwert.records import Clock
 from kundenwert.runs import store
@@ -108,8 +108,10 @@ def known_cohorts(saved: Saved, data: Data) -> Data:
     ------
     RunError : under pooling = "none", cohorts that the run does not know, by name.
     """
-    table = data.summary.table
-    mapped = replace(data.summary, table=table.assign(cohort=map_to_known(table["cohort"], saved.cohorts)))
+    table, parted = data.summary.table, saved.spec.potential.peers != PEERS_ALONE
+    mapped = replace(
+        data.summary, table=table.assign(cohort=map_to_known(table["cohort"], saved.cohorts, peers=parted))
+    )
     if saved.spec.cohorts.pooling is Pooling.NONE:
         saved.posterior.cohort_codes(mapped.cohorts)
     return replace(data, summary=mapped)

@@ -1,6 +1,6 @@
 """The stages of a retraining with a spec's choices filled in: what `pipeline` calls, one function a stage."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.customers import CustomerSummary
+from kundenwert.decisions.actions import Plan, plan_actions
 from kundenwert.decisions.hysteresis import Published, recall
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import Segments
+from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.inference.frontier_draws import FrontierDraws, extend
 from kundenwert.inference.posterior import load_posterior
@@ -20,7 +22,10 @@ from kundenwert.names import FORMAT_VERSION, EventAhead
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
 from kundenwert.value.ahead import AheadPriors
+from kundenwert.value.effects import Measurement
+from kundenwert.value.levers import Lever
 from kundenwert.value.results import Value
+from kundenwert.value.wallet_basis import WalletLevels
 
 if TYPE_CHECKING:
     from kundenwert.inference.findings import Checks
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[..., None]
 REPLICATES = 200
+WALLETS = "wallets.json"  # in a run's folder, where potential value took wallets in
 
 # What one unit of actual and of unrealized value means. The churn horizon, the interval and numbers of draws move no
 # customer's value, and the acquisition cost is in realized value alone.
@@ -51,6 +57,7 @@ MEANING = (
     "segments.losses",
     "segments.packages",
     "data.currency",
+    "data.time_unit",
 )
 
 
@@ -63,12 +70,14 @@ class Frozen:
     thresholds : marks in money, the price, the scale.
     priors : of returns and events.
     frontier : the draws that the peers' frontier rests on; None where the run is older than these.
+    wallets : what wallets are held against; None where the run had none.
     before, as_of : the customers' table of that run, and its last day: labels that stand.
     """
 
     thresholds: Thresholds
     priors: AheadPriors
     frontier: FrontierDraws | None
+    wallets: WalletLevels | None
     before: pd.DataFrame
     as_of: np.datetime64
 
@@ -84,6 +93,7 @@ class Frozen:
             Thresholds.from_dict(manifest["thresholds"]),
             AheadPriors.from_dict(manifest.get("ahead_priors", {})),
             load_posterior(folder / "posterior.nc").frontier,
+            WalletLevels.from_dict(store.read_json(folder / WALLETS)) if (folder / WALLETS).exists() else None,
             store.read_customers(folder / "customers.parquet")[0],
             np.datetime64(manifest["as_of"], "D"),
         )
@@ -169,6 +179,15 @@ def assess_customers(
         events_ahead=EventAhead.IGNORED if spec.events is None else spec.events.ahead,
         priors=None if frozen is None else frozen.priors,
         churn_horizon=spec.churn.horizon,
+        basis=spec.potential.basis,
+        levers=data.levers,
+        frequency_lever=spec.potential.frequency_lever,
+        declared=_declared(spec, data.levers),
+        wallets=data.wallets,
+        wallet_levels=None if frozen is None else frozen.wallets,
+        experiments=[
+            Measurement(one.mean, one.se, one.n) for one in spec.potential.experiments if one.mean is not None
+        ],
         frontier=spec.potential.frontier,
         attainable=spec.potential.attainable,
         growth_cap=spec.potential.growth_cap,
@@ -176,6 +195,26 @@ def assess_customers(
         draws=wanted.draws,
         seed=spec.inference.seed,
         progress=progress,
+    )
+
+
+def _declared(spec: ModelSpec, levers: Sequence[Lever]) -> list[list[str]]:
+    """Levers that labels are treated with together, whatever their kinds."""
+    packages = packages_by_label(levers, spec.segments.packages.model_dump()) if levers else {}
+    return [[lever.name for lever in package] for package in packages.values() if package]
+
+
+def plan_of(spec: ModelSpec, segments: Segments) -> Plan | None:
+    """What is done to whom; None where no levers were declared."""
+    if segments.value.levers is None:
+        return None
+    budget = spec.budget
+    return plan_actions(
+        segments,
+        budget=budget.amount,
+        capacities=budget.capacities or None,
+        holdout=budget.holdout,
+        packages=spec.segments.packages.model_dump(),
     )
 
 

@@ -28,6 +28,8 @@ from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
 from kundenwert.value.settings import ValueSettings
 from kundenwert.value.variates import IntArray
+from kundenwert.value.wallet_basis import WalletBasis, WalletLevels, wallet_basis_of
+from kundenwert.value.wallet_data import WalletData
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
@@ -50,6 +52,7 @@ class Appraisal:
     peers : the frontier.
     basis : what potential value rests on.
     levers : what can be done to whom; None where nothing was declared.
+    wallets : what customers spend in the whole category; None where nothing is known of it.
     """
 
     people: Population
@@ -62,6 +65,7 @@ class Appraisal:
     peers: Frontier
     basis: PotentialBasis = PotentialBasis.PEERS
     levers: LeverBasis | None = None
+    wallets: WalletBasis | None = None
 
     def stream[Result](
         self,
@@ -126,6 +130,8 @@ class Wanted(TypedDict, total=False):
     levers: Sequence[Lever]
     frequency_lever: FrequencyLever | str
     declared: Sequence[Sequence[str]]
+    wallets: WalletData | None
+    wallet_levels: WalletLevels | None
 
 
 def appraise(
@@ -159,6 +165,8 @@ def appraise(
     levers: Sequence[Lever] = (),
     frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
     declared: Sequence[Sequence[str]] = (),
+    wallets: WalletData | None = None,
+    wallet_levels: WalletLevels | None = None,
     objected: BoolArray | None = None,
     complaint: BoolArray | None = None,
     threads: int | None = None,
@@ -169,6 +177,7 @@ def appraise(
     Parameters
     ----------
     declared : names of levers that may be used together though they are of one kind.
+    wallet_levels : of an earlier run; by default they are derived from these customers.
     objected, complaint : (customer,) to whom nothing is done, and to whom nothing is sold.
     """
     people = population(posterior, draws, seed)
@@ -212,8 +221,8 @@ def appraise(
         experiments=tuple(experiments),
         frequency_lever=_choice(FrequencyLever, frequency_lever),
     )
-    at_hand = {PotentialBasis.PEERS} | ({PotentialBasis.LEVERS} if levers else set())
-    used = basis_of(basis, at_hand)
+    given = {PotentialBasis.LEVERS: bool(levers), PotentialBasis.WALLET: wallets is not None}
+    used = basis_of(basis, {PotentialBasis.PEERS} | {name for name, there in given.items() if there})
     goes_on = cost_events if expected is EventAhead.PER_ORDER else None
     ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
     frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
@@ -221,6 +230,14 @@ def appraise(
         replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress
     )
     found = Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers, used)
+    if wallets is not None:
+
+        def some(reduce: Callable[[Outlook], FloatArray], rows: IntArray) -> Iterator[tuple[IntArray, int, FloatArray]]:
+            return found.stream(reduce, rows=rows, stage="wallets", threads=threads)
+
+        quantile = settings.frontier
+        asked = wallet_basis_of(wallets, people, customers, some, quantile, wallet_levels)
+        found = replace(found, wallets=asked)
     if not levers:
         return found
     figures = _figures(found, threads)
@@ -264,7 +281,7 @@ def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary"
         raise UsageError(f"the value has {value.settings.draws:,} draws, the posterior only {people.draws:,}.")
     given = (value.economics, value.ahead, value.cost_events, value.settings, value.frontier)
     levers = None if value.levers is None else LeverBasis(value.levers.plan, value.levers.usable)
-    return Appraisal(people, customers, summary, *given, value.basis, levers)
+    return Appraisal(people, customers, summary, *given, value.basis, levers, value.wallets)
 
 
 def _choice[Name: (Discounting, EventAhead, FrequencyLever, Returns)](names: type[Name], given: str) -> Name:

@@ -18,6 +18,7 @@ from kundenwert.value.levers import Lever
 from kundenwert.value.margins import PerCustomer
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.results import Value
+from kundenwert.value.wallet_data import WalletData
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
@@ -56,6 +57,7 @@ def estimate_value(
     experiments: Sequence[Measurement] = (),
     basis: PotentialBasis | str = AUTO,
     levers: Sequence[Lever] = (),
+    wallets: WalletData | None = None,
     frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
     block: int | None = None,
 ) -> Value:
@@ -94,8 +96,10 @@ def estimate_value(
     priors : of returns and events, of an earlier run; by default they are fitted to these customers.
     attainable_scale : the scale of an earlier run, to be used as it is; by default it is derived from these customers.
     experiments : randomised growth treatments, which change the prior of the attainable share.
-    basis : what potential value rests on: "peers", "levers", or "auto" for levers where there are any.
+    basis : what potential value rests on: "peers", "wallet", "levers", or "auto" for levers where there are any, else
+        wallets.
     levers : what the firm can do to a customer.
+    wallets : what customers spend in the whole category, see `read_wallets`.
     frequency_lever : "fixed_hazard": a lever on the rate of orders brings more of them in the same time; "fixed_p": as
         many in less time.
     block : customers at once; by default as many as stay in the processor's cache.
@@ -148,6 +152,7 @@ def estimate_value(
         experiments=experiments,
         basis=basis,
         levers=levers,
+        wallets=wallets,
         frequency_lever=frequency_lever,
         threads=threads,
         progress=progress,

@@ -57,6 +57,10 @@ def reduce_expected(outlook: Outlook, appraisal: Appraisal) -> Expected:
         gains = appraisal.levers.gains(outlook)
         columns |= columns_of(gains)
         rooms[PotentialBasis.LEVERS] = lambda: room_of(gains)
+    if appraisal.wallets is not None:
+        in_wallets = appraisal.wallets.room(outlook)
+        columns["wallet_room"] = in_wallets.mean
+        rooms[PotentialBasis.WALLET] = lambda: in_wallets
     return Expected(columns, sum_values(outlook), rooms[appraisal.basis]())
 
 
@@ -142,6 +146,8 @@ class Gathered:
         found = {PotentialBasis.PEERS: self.columns[f"room_{appraisal.peers.quantile}"]}
         if appraisal.levers is not None:
             found[PotentialBasis.LEVERS] = self.columns["lever_room"]
+        if appraisal.wallets is not None:
+            found[PotentialBasis.WALLET] = self.columns["wallet_room"]
         return found
 
     def settled(self, appraisal: Appraisal, scale: float | None) -> Frontier:
@@ -169,12 +175,12 @@ class Gathered:
         breakdown = realized_breakdown(summary, economics, appraisal.cost_events)
         realized = breakdown.table["realized_value"].to_numpy()
         detail = self.detail(appraisal, peers)
-        table = _table(summary.table, self.columns, realized, detail, appraisal.basis)
+        table = _table(appraisal, self.columns, realized, detail)
         totals = Totals(self.by_cohort.sum(axis=1), self.by_cohort, self.orders, self.churned, self.expected)
         notes = _notes(appraisal, peers, realized, self.columns)
         given = (peers, economics, appraisal.ahead, breakdown, self.room(appraisal), detail, appraisal.basis)
         levers = None if appraisal.levers is None else gathered_gains(appraisal.levers, self.columns)
-        return Value(table, appraisal.settings, totals, *given, levers, appraisal.cost_events, notes)
+        return Value(table, appraisal.settings, totals, *given, levers, appraisal.wallets, appraisal.cost_events, notes)
 
     def detail(self, appraisal: Appraisal, peers: Frontier) -> pd.DataFrame:
         """Unrealized value by every basis at hand, that of peers after the cap on its total."""
@@ -187,12 +193,9 @@ class Gathered:
 
 
 def _table(
-    summary: pd.DataFrame,
-    columns: dict[str, FloatArray],
-    realized: FloatArray,
-    detail: pd.DataFrame,
-    basis: PotentialBasis,
+    appraisal: Appraisal, columns: dict[str, FloatArray], realized: FloatArray, detail: pd.DataFrame
 ) -> pd.DataFrame:
+    summary, basis, wallets = appraisal.summary.table, appraisal.basis, appraisal.wallets
     unrealized = chosen(detail, basis)
     proven = columns["structural_alive"] == 0
     table = pd.DataFrame({"customer_id": summary["customer_id"].array, "cohort": summary["cohort"].array})
@@ -216,6 +219,7 @@ def _table(
         Flag.STRUCTURAL_ALIVE: ~proven,
         Flag.UNPROVEN: ~proven & (basis is PotentialBasis.PEERS),
         Flag.BEYOND_WALLET: beyond_wallet(detail),
+        Flag.WALLET_IMPUTED: np.zeros(len(table), bool) if wallets is None else ~wallets.data.known,
         Flag.NO_REPEAT_SPEND: summary["spend_days"].to_numpy() == 0,
         Flag.NO_MEAN_SPEND: np.isnan(columns["actual_value"]),
         Flag.EARLY_REFUND: summary["early_refund"].to_numpy(dtype=bool),

@@ -15,14 +15,14 @@ from kundenwert.threads import ordered_map, thread_count
 from kundenwert.value.actual import living_value
 from kundenwert.value.ahead import Ahead
 from kundenwert.value.attainable import attainable_draws
-from kundenwert.value.block import SMALLEST_RATE
-from kundenwert.value.counters import FloatArray, Purpose, text_keys
+from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import Population, Progress
+from kundenwert.value.new_living import draw_new_living
 from kundenwert.value.offer_grid import OfferGrid
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.room import Room
 from kundenwert.value.settings import ValueSettings
-from kundenwert.value.variates import IntArray, Rows
+from kundenwert.value.variates import IntArray
 
 SENSITIVITY = (0.7, 0.8, 0.9)
 CHUNK = 64  # parameter draws at once: 64 x 2000 new customers is one megabyte an array
@@ -188,26 +188,11 @@ def _cohort_levels(
     people: Population, cohort: int, offers: FloatArray, quantiles: tuple[float, ...], settings: ValueSettings
 ) -> FloatArray:
     """(quantile, node, draw) of one cohort; new customers exist in chunks of parameter draws only."""
-    theta = people.of_cohort(cohort)
-    key = text_keys([people.cohorts[cohort]])[0]
-    zero = np.zeros(1)
-    new = people.purchase.individual(theta, zero, zero, zero)
-    spend_shape, spend_rate = people.spend.individual(theta, zero, zero)
     found = np.empty((len(quantiles), len(offers), people.draws))
     for first in range(0, people.draws, CHUNK):
         draws = np.arange(first, min(first + CHUNK, people.draws))
-        rows = Rows(people.seed, np.full(len(draws), key), draws.astype(np.uint64), settings.newcomers)
-        each = np.arange(len(draws))
-
-        def of(values: FloatArray, draws: IntArray = draws) -> FloatArray:
-            return np.broadcast_to(values, people.draws)[draws, None]
-
-        rate = rows.gammas(Purpose.FRONTIER_RATE, of(new.rate_shape), of(new.rate_alive), each)
-        first_shape, second_shape = map(of, new.dropout_alive)
-        dropout = rows.betas(Purpose.FRONTIER_DROPOUT, first_shape, second_shape, each)
-        nu = rows.gammas(Purpose.FRONTIER_SPEND, of(spend_shape), of(spend_rate), each)
-        mean_spend = theta["p"][draws, None] / np.maximum(nu, SMALLEST_RATE)
+        newcomers = draw_new_living(people, cohort, draws, settings.newcomers)
         for position, offer in enumerate(offers):
-            value = living_value(rate, dropout, mean_spend, np.tile(offer, (len(draws), 1)), settings.terms)
+            value = living_value(*newcomers, np.tile(offer, (len(draws), 1)), settings.terms)
             found[:, position, draws] = np.quantile(value, quantiles, axis=1)
     return found

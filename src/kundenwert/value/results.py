@@ -14,6 +14,7 @@ from kundenwert.value.economics import Economics
 from kundenwert.value.lever_basis import PackageGains
 from kundenwert.value.potential import Frontier
 from kundenwert.value.settings import ValueSettings
+from kundenwert.value.wallet_basis import WalletBasis
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,6 +54,7 @@ class Value:
     detail : unrealized value by every basis at hand, see `side_by_side`.
     basis : the one that the table rests on.
     levers : what packages of levers gain; None where none were declared.
+    wallets : what customers spend in the whole category; None where nothing is known of it.
     cost_events : (customer,) what cost events have cost so far by kind, or None.
     notes : what a reader must know about the whole.
     """
@@ -68,6 +70,7 @@ class Value:
     detail: pd.DataFrame
     basis: PotentialBasis
     levers: PackageGains | None = None
+    wallets: WalletBasis | None = None
     cost_events: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
