@@ -87,7 +87,8 @@ class Segments:
 
         Examples
         --------
-        >>> segments = kw.assess(posterior, summary, horizon="1 year", margin=0.3, draws=100)
+        >>> value = kw.estimate_value(posterior, summary, horizon="1 year", margin=0.3, draws=100)
+        >>> segments = kw.segment(value, posterior, summary)
         >>> chances = segments.explain(summary.table["customer_id"].iloc[0]).probabilities
         >>> round(sum(chances.values()), 9)
         1.0

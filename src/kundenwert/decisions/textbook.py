@@ -38,9 +38,5 @@ def textbook_classes(table: pd.DataFrame) -> pd.DataFrame:
     known = [None if pd.isna(label) else str(label) for label in labels]
     classes = [None if label is None else CLASSES[label] for label in known]
     tags = [GROW if label == State.SUPER_GROWTH else None for label in known]
-    found = {
-        "customer_id": table["customer_id"].array,
-        "class": pd.Series(classes, dtype=object).array,
-        "tag": pd.Series(tags, dtype=object).array,
-    }
-    return pd.DataFrame(found)
+    named = {name: pd.Series(values, dtype=object) for name, values in (("class", classes), ("tag", tags))}
+    return pd.DataFrame({"customer_id": table["customer_id"].array} | named)
