@@ -27,7 +27,7 @@ from kundenwert.value.appraisal import Appraisal
 from kundenwert.value.economics import Economics
 from kundenwert.value.gathering import reduce_expected, reduce_futures
 from kundenwert.value.individuals import Histories
-from kundenwert.value.lever_basis import LeverBasis, lever_basis
+from kundenwert.value.lever_basis import LeverBasis, basis_of_levers
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
 
@@ -216,7 +216,7 @@ def _levers(appraisal: Appraisal, basis: LeverBasis, rule: Rule) -> LeverBasis:
         for name in figures:
             figures.loc[rows, name] = columns[str(name)]
     packages = basis.packages
-    return lever_basis(
+    return basis_of_levers(
         packages.levers,
         bare.summary,
         bare.settings,

@@ -21,7 +21,7 @@ from kundenwert.value.economics import Economics, resolve_economics
 from kundenwert.value.effects import Measurement
 from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population, stream
-from kundenwert.value.lever_basis import LeverBasis, lever_basis
+from kundenwert.value.lever_basis import LeverBasis, basis_of_levers
 from kundenwert.value.levers import Lever
 from kundenwert.value.margins import PerCustomer
 from kundenwert.value.outlook import Outlook
@@ -242,7 +242,7 @@ def appraise(
         return found
     figures = _figures(found, threads)
     people_asked = {"objected": objected, "complaint": complaint}
-    reachable = lever_basis(
+    reachable = basis_of_levers(
         levers, summary, settings, figures, frequency=settings.frequency_lever, declared=declared, **people_asked
     )
     return replace(found, levers=reachable)

@@ -104,7 +104,7 @@ def room_of(gains: LeverGains) -> Room:
     return Room(PotentialBasis.LEVERS, np.ascontiguousarray(gains.room[:, JUDGED]), JUDGED, gains.unrealized)
 
 
-def lever_basis(
+def basis_of_levers(
     levers: Sequence[Lever],
     summary: "CustomerSummary",
     settings: ValueSettings,
