@@ -118,7 +118,7 @@ class Block:
         drawn = np.maximum(drawn, SMALLEST_RATE, out=drawn)
         if self.returned is None:
             return drawn
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(drawn / self._kept_share(self.returned))
 
     @cached_property
