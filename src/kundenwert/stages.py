@@ -185,9 +185,7 @@ def assess_customers(
         declared=_declared(spec, data.levers),
         wallets=data.wallets,
         wallet_levels=None if frozen is None else frozen.wallets,
-        experiments=[
-            Measurement(one.mean, one.se, one.n) for one in spec.potential.experiments if one.mean is not None
-        ],
+        experiments=_findings(spec),
         frontier=spec.potential.frontier,
         attainable=spec.potential.attainable,
         growth_cap=spec.potential.growth_cap,
@@ -196,6 +194,12 @@ def assess_customers(
         seed=spec.inference.seed,
         progress=progress,
     )
+
+
+def _findings(spec: ModelSpec) -> list[Measurement]:
+    """What trials found of the attainable share; a spec holds estimates alone."""
+    trials = spec.potential.experiments
+    return [Measurement(one.mean, one.se, one.n) for one in trials if one.mean is not None and one.se is not None]
 
 
 def _declared(spec: ModelSpec, levers: Sequence[Lever]) -> list[list[str]]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
 from kundenwert.decisions.hard_events import HardEvents
-from kundenwert.decisions.hysteresis import Memory, Published, positions_of
+from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
 from kundenwert.decisions.rule import WITHHELD, BoolArray, Decision, allowed_labels, decide
 from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
@@ -25,6 +25,7 @@ from kundenwert.value.outlook import Outlook
 from kundenwert.value.room import Room
 
 OBJECTED = len(SEGMENTS)  # after the labels: in the total, in none of them
+BAND = 0.03  # about the mark of what waiting must be worth, within which a standing label stays
 PRICE_STEPS = 800  # of the grid of prices, from the lowest one to the largest loss
 
 
@@ -59,6 +60,18 @@ class Rule:
     def scale_of(self, room: Room) -> float:
         """What unrealized value is scaled by: the cap on its total is one on the distance to peers."""
         return self.scale if room.basis is PotentialBasis.PEERS else 1.0
+
+    def resolves(self, waiting: FloatArray, rows: IntArray) -> BoolArray:
+        """(row,) whether waiting tells enough; where it was not asked, that is not in question.
+
+        What was published moves the mark away from itself: a value of waiting is an estimate, too, and many customers
+        lie close to the mark.
+        """
+        mark = np.full(len(rows), self.look_ahead.resolvable)
+        if self.memory is not None:
+            before = self.memory.published.labels[rows]
+            mark += np.select([before == WITHHELD, before != NOTHING], [-BAND, BAND], 0.0)
+        return ~(waiting < mark)
 
     def remembered(self, rows: IntArray) -> Memory | None:
         """What was published on some customers."""
@@ -118,7 +131,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     if dear.any():
         waiting[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)
     if rule.price is None:
-        price = np.where(waiting >= rule.look_ahead.resolvable, np.searchsorted(rule.prices, least), 0)
+        price = np.where(rule.resolves(waiting, rows), np.searchsorted(rule.prices, least), 0)
         label = action
     else:
         memory = rule.remembered(rows)
@@ -128,7 +141,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
             rule.losses,
             rule.price,
             memory=None if memory is None else replace(memory, squares=found.squares),
-            resolvable=~(waiting < rule.look_ahead.resolvable),
+            resolvable=rule.resolves(waiting, rows),
         )
         label, price = positions_of(decision.labels), np.zeros(len(rows), dtype=np.int64)
     if rule.events is not None:
@@ -184,7 +197,7 @@ class Verdicts:
             least = least_risk(risks(self.probabilities, rule.losses), allowed)[1]
             price = float(rule.prices[np.searchsorted(rule.prices, derive_price(least))])
         memory = None if rule.memory is None else replace(rule.memory, squares=self.squares)
-        resolvable = ~(self.waiting < rule.look_ahead.resolvable)
+        resolvable = rule.resolves(self.waiting, everybody)
         return decide(self.probabilities, allowed, rule.losses, price, memory=memory, resolvable=resolvable)
 
     def totals_by_label(self, price: float) -> tuple[dict[str, FloatArray], FloatArray]:
