@@ -298,6 +298,13 @@ def test_every_sentence_has_numbers_and_none_insults(first, second, third):
             assert page.count("<li>") == len(one.sentences)
 
 
+def test_revenue_is_not_called_margin():
+    world = World()
+    said = world.segments.explain(world.frame["customer_id"].iloc[0]).sentences
+    assert any(sentence.startswith("All money is revenue") for sentence in said)
+    assert not any("are margin" in sentence for sentence in said)
+
+
 def test_ids_are_escaped(first):
     frame = first.frame.assign(customer_id=[f"<b>{i}</b>" for i in range(CUSTOMERS)])
     found = first.run(frame, END, None, None)

@@ -37,6 +37,7 @@ class Drivers:
     orders : repeat orders, x.
     last, age : from the first order to the last one and to the end of observation, t_x and T.
     paid_days, mean_order : repeat days with positive spend, and their mean; None without one.
+    value_basis : "revenue" where no margin was given, and so no cost.
     margin, order_cost, cost_per_year_active, cost_per_year_on_file : what forecasts charge.
     realized : what the customer has brought so far by its parts; empty where it is not known.
     p_alive : probability.
@@ -49,6 +50,7 @@ class Drivers:
     age: float
     paid_days: int
     mean_order: float | None
+    value_basis: str
     margin: float
     order_cost: float
     cost_per_year_active: float
@@ -229,6 +231,7 @@ def _drivers(segments: Segments, at: int) -> Drivers:
         age=float(summary["T"]) * week,
         paid_days=paid,
         mean_order=float(summary["monetary_value"]) if paid else None,
+        value_basis=value.settings.value_basis,
         margin=float(offer.expected_offers[at, 0]),
         order_cost=float(offer.order_cost[at]),
         cost_per_year_active=float(offer.active_cost[at]) / year,

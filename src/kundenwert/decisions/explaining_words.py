@@ -44,6 +44,8 @@ def _drivers(one: "Explanation") -> Iterator[str]:
 
 
 def _charged(one: "Explanation", found: "Drivers") -> str:
+    if found.value_basis == "revenue":
+        return f"All money is revenue: no margin was given, so {found.margin:.0%} of what comes in counts, at no cost."
     a_year = [_money(one, cost) for cost in (found.cost_per_year_active, found.cost_per_year_on_file)]
     return (
         f"Of an order {found.margin:.0%} are margin and {_money(one, found.order_cost)} cost; time alive costs "
