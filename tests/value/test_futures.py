@@ -1,9 +1,10 @@
-"""Simulated futures where they are large, and where they are nothing."""
+"""Simulated futures where they are large, where they are nothing, and when they have brought a given amount."""
 
 import resource
 
 import numpy as np
 import pytest
+from scipy.stats import gamma, kstest
 
 from kundenwert.errors import NumericalError
 from kundenwert.families.identity import annuity
@@ -88,3 +89,81 @@ def test_a_customer_who_has_gone_is_worth_the_file_cost_and_zero_has_no_sign():
     ).table
     owed = -np.expm1(-3 * np.log(1.1)) / np.log(1.1)
     np.testing.assert_allclose(filed.loc[0, ["actual_value_low", "actual_value_high"]].astype(float), -owed, rtol=1e-9)
+
+
+def watched(one, deficit, offer=OFFER, terms=TERMS):
+    """When each draw of a customer has brought a deficit."""
+    draws = one.rate.shape[1]
+    given = (np.full(draws, 6.25), np.asarray(offer, dtype=float).reshape(1, 4), NOTHING, terms)
+    return actual.simulate_futures(1, KEY, one, *given, np.array([deficit]))
+
+
+@pytest.mark.parametrize("deficit", [-1e9, 0.0, 12.0, 1e9])
+def test_looking_for_payback_changes_no_future(deficit):
+    one = one_customer(np.full(3_000, 0.3), 0.05, share=0.8)
+    plain = actual.simulate_futures(1, KEY, one, np.full(3_000, 6.25), OFFER, NOTHING, TERMS)
+    found = watched(one, deficit)
+    np.testing.assert_array_equal(found.value, plain.value)
+    np.testing.assert_array_equal(found.orders, plain.orders)
+    assert plain.reached.shape == (0, 3_000)
+
+
+def test_what_has_been_brought_back_already_is_found_at_the_first_order():
+    """Nothing is looked at between orders: a deficit below any loss is covered by the first one, whenever it comes."""
+    count, rate = 20_000, 0.02
+    one = one_customer(np.full(count, rate), 0.4, share=0.75)
+    found = watched(one, -1e9)
+    times, orders = found.reached[0], found.orders[0]
+    assert (np.isfinite(times) == (orders > 0)).all()
+    first = times[np.isfinite(times)]
+    assert kstest(first, lambda t: np.expm1(-rate * t) / np.expm1(-rate * TERMS.horizon)).pvalue > 1e-3
+    gone = np.isposinf(times)  # among the living only an order kills
+    assert gone.mean() == pytest.approx(0.25, abs=4.5 * (0.25 * 0.75 / count) ** 0.5)
+
+
+def test_a_first_order_that_loses_money_does_not_cover_a_deficit_of_nothing():
+    one = one_customer(np.full(500, 0.3), 0.05)
+    found = watched(one, 0.0, offer=[0.0, 1.0, 0.0, 0.0]).reached
+    assert not np.isfinite(found).any()
+    assert np.isfinite(watched(one, 0.0, offer=[0.0, 0.0, 0.0, 0.0]).reached).mean() > 0.99
+
+
+@pytest.mark.parametrize("period", [0.0, 4.348])
+def test_whoever_never_covers_it_leaves_or_is_still_there(period):
+    """The chance to be alive at the horizon is `share * exp(-rate dropout horizon)`."""
+    count, terms = 40_000, Terms(TERMS.horizon, 26.0, 0.002, period)
+    found = watched(one_customer(np.full(count, 0.1), 0.1, share=0.9), 1e9, terms=terms).reached[0]
+    left = 0.9 * np.exp(-0.01 * TERMS.horizon)
+    assert not np.isfinite(found).any()
+    assert np.isnan(found).mean() == pytest.approx(left, abs=4.5 * (left * (1 - left) / count) ** 0.5)
+    assert np.isposinf(watched(one_customer(np.full(50, 0.1), 0.1, share=0.0), -1e9).reached).all()
+    assert np.isnan(watched(one_customer(np.zeros(50), 0.1), -1e9).reached).all()
+
+
+def test_the_five_thousandth_order_comes_after_five_thousand_waits():
+    """More orders than are booked at once; each brings one, and time costs nothing, or a quarter of what they bring."""
+    count, rate = 400, 60.0
+    terms = Terms(156.0, 26.0, 0.0)
+    one = one_customer(np.full(count, rate), 0.0)
+    times = watched(one, 5_000.0, offer=[0.0, -1.0, 0.0, 0.0], terms=terms).reached[0]
+    assert times.mean() == pytest.approx(5_000 / rate, abs=4.5 * 5_000**0.5 / rate / count**0.5)
+    assert times.var() == pytest.approx(5_000 / rate**2, rel=4.5 * (2 / count) ** 0.5)
+    slower = watched(one, 5_000.0, offer=[0.0, -1.0, 0.1 * rate, 0.15 * rate], terms=terms).reached[0]
+    drift = 0.75 * rate  # by Wald's identity the mean is the deficit, and less than one order beyond it, over the drift
+    error = 4.5 * (5_000 * rate / drift**3 / count) ** 0.5
+    assert slower.mean() == pytest.approx(5_000.5 / drift, abs=error + 0.5 / drift)
+    assert (slower > times).all()
+
+
+def test_a_deficit_of_each_customer_is_read_row_by_row():
+    draws, deficits = 2_000, np.array([0.5, 7.5, 30.5])
+    same = np.ones((3, draws))
+    living = actual.Living(np.zeros(3, dtype=np.int64), same[:1], 0.4 * same, 0.0 * same, 0.2 * same)
+    offers, terms = np.tile([0.0, -1.0, 0.0, 0.0], (3, 1)), Terms(156.0, 26.0, 0.0)
+    keys = np.arange(3, dtype=np.uint64)
+    found = actual.simulate_futures(1, keys, living, same[0], offers, np.zeros(3), terms, deficits).reached
+    for row, orders in enumerate((1, 8, 31)):  # the first whole number above
+        expected = gamma.cdf(terms.horizon, orders, scale=2.5)
+        assert np.isfinite(found[row]).mean() == pytest.approx(expected, abs=4.5 * (0.25 / draws) ** 0.5)
+        times = found[row][np.isfinite(found[row])]
+        assert kstest(times, lambda t, n=orders, all_of=expected: gamma.cdf(t, n, scale=2.5) / all_of).pvalue > 1e-3
