@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kundenwert.decisions.segments import Segments
+from kundenwert.further import further_of
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import FORMAT_VERSION, Verdict
 from kundenwert.runs import store
 from kundenwert.runs.report_data import build_report
+from kundenwert.runs.report_sections import Further
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_settings import settings_shown
-from kundenwert.stages import Progress, customers_metadata
+from kundenwert.stages import WALLETS, Actions, Frozen, Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_offers, new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
 from kundenwert.value.what_if import change_settings
@@ -107,6 +109,9 @@ class Found:
     checks: "Checks"
     tracking: "Tracking"
     segments: Segments
+    actions: Actions
+    frozen: Frozen | None
+    recalibrated: bool
     choices: tuple[str, ...]
 
 
@@ -174,8 +179,22 @@ def save(
         "report.json": lambda path: store.write_json(path, report),
         "report.html": lambda path: write_report(report, path),
         "manifest.json": lambda path: store.write_json(path, manifest),
+        **_optional(found),
     }
     return store.save_run(runs_dir, found.spec.name, run, writers, replace=replace)
+
+
+def _optional(found: Found) -> dict[str, Callable[[Path], None]]:
+    """Files that only some runs have: bases side by side, actions, what wallets are held against."""
+    value, plan = found.segments.value, found.actions.plan
+    files: dict[str, Callable[[Path], None]] = {}
+    if value.levers is not None or value.wallets is not None:
+        files["potential.parquet"] = lambda path: value.detail.to_parquet(path, index=False)
+    if plan is not None:
+        files["actions.parquet"] = lambda path: plan.table.to_parquet(path, index=False)
+    if (wallets := value.wallets) is not None:
+        files[WALLETS] = lambda path: store.write_json(path, wallets.levels.to_dict())
+    return files
 
 
 def _report(
@@ -208,6 +227,7 @@ def _report(
         what_if=[vars(one) for one in change_settings(value, found.posterior, data.summary)],
         previous=_compared_with(champion, run, found.checks.verdict),
         actions=bool(spec.levers),
+        further=_further(found, champion, run),
         choices=choices,
         timings=clock.seconds,
         versions=versions,
@@ -217,6 +237,14 @@ def _report(
         min_ess=spec.gate.min_ess,
     )
     return dict(store.jsonable(report))
+
+
+def _further(found: Found, champion: Mapping[str, Any] | None, run: str) -> Further:
+    """What this run shows beyond every run's figures."""
+    before = _compared_with(champion, run, found.checks.verdict)
+    told = found.choices[0] if found.recalibrated and before is not None else ""
+    given = (found.spec, found.data, found.posterior, found.segments, found.actions)
+    return further_of(*given, found.frozen, champion if before is not None else None, recalibrated=told)
 
 
 def _compared_with(champion: Mapping[str, Any] | None, run: str, verdict: Verdict) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.customers import CustomerSummary
-from kundenwert.decisions.actions import Plan, plan_actions
+from kundenwert.decisions.actions import Plan, plan_actions, with_actions
 from kundenwert.decisions.hysteresis import Published, recall
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import Segments
@@ -18,12 +18,13 @@ from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.inference.frontier_draws import FrontierDraws, extend
 from kundenwert.inference.posterior import load_posterior
 from kundenwert.inputs import Data
-from kundenwert.names import FORMAT_VERSION, EventAhead
+from kundenwert.names import CUSTOMER_COLUMNS, FORMAT_VERSION, EventAhead, Flag
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
 from kundenwert.value.ahead import AheadPriors
 from kundenwert.value.effects import Measurement
 from kundenwert.value.levers import Lever
+from kundenwert.value.payback_times import Payback, payback
 from kundenwert.value.results import Value
 from kundenwert.value.wallet_basis import WalletLevels
 
@@ -208,10 +209,53 @@ def _declared(spec: ModelSpec, levers: Sequence[Lever]) -> list[list[str]]:
     return [[lever.name for lever in package] for package in packages.values() if package]
 
 
-def plan_of(spec: ModelSpec, segments: Segments) -> Plan | None:
-    """What is done to whom; None where no levers were declared."""
-    if segments.value.levers is None:
-        return None
+@dataclass(frozen=True, repr=False)
+class Actions:
+    """What the stage after the labels found.
+
+    Parameters
+    ----------
+    plan : who gets what; None without levers.
+    payback : when customers pay back; None where it is not known what acquiring them cost.
+    """
+
+    plan: Plan | None = None
+    payback: Payback | None = None
+
+
+def act(
+    spec: ModelSpec, segments: Segments, posterior: "Posterior", data: Data, *, budgeted: bool = True
+) -> tuple[Segments, Actions]:
+    """Stage `actions`: who gets what, and when customers pay back; both as columns of the customers, too.
+
+    Parameters
+    ----------
+    budgeted : whether these customers are all whom the spec's budget is for; otherwise a budget says nothing of them.
+    """
+    plan = paid = None
+    if segments.value.levers is not None and (budgeted or spec.budget.amount is None):
+        plan = _plan(spec, segments)
+        segments = with_actions(segments, plan)
+    value = segments.value
+    if value.economics.acquisition_cost is not None and value.settings.value_basis == "contribution":
+        paid = payback(value, posterior, data.summary, data.ledger)
+        segments = with_payback(segments, paid)
+    return segments, Actions(plan, paid)
+
+
+def with_payback(segments: Segments, paid: Payback) -> Segments:
+    """Segments whose table says whether and when customers pay back; nothing of those who objected."""
+    table, found = segments.table.copy(), paid.table
+    known = table["segment"].notna().to_numpy()
+    for place, name in enumerate(("payback_probability", "payback_time"), start=len(CUSTOMER_COLUMNS)):
+        table.insert(place, name, np.where(known, found[name], np.nan))
+    back = found["paid_back"].to_numpy(dtype=bool) & known
+    flags = [[*f, Flag.PAID_BACK.value] if done else f for f, done in zip(table["flags"], back, strict=True)]
+    table["flags"] = flags
+    return replace(segments, table=table)
+
+
+def _plan(spec: ModelSpec, segments: Segments) -> Plan:
     budget = spec.budget
     return plan_actions(
         segments,

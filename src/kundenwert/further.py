@@ -1,0 +1,203 @@
+"""What a report shows beyond every run's figures, filled from what the stages found: plans, payback, bases, changes."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kundenwert.decisions.actions import Plan
+from kundenwert.decisions.segments import Segments
+from kundenwert.inference.posterior import Posterior
+from kundenwert.inputs import Data
+from kundenwert.names import PotentialBasis
+from kundenwert.runs import wording as w
+from kundenwert.runs.report_actions import (
+    ActionLine,
+    ActionPlan,
+    BreakEven,
+    BudgetPoints,
+    Objected,
+    Payback,
+    RoomOfBasis,
+)
+from kundenwert.runs.report_change import Estimate, label_flows
+from kundenwert.runs.report_sections import Further
+from kundenwert.spec import ModelSpec
+from kundenwert.stages import Actions, Frozen
+from kundenwert.value.acquisition import new_customer_offers
+from kundenwert.value.assumptions import Assumption, assumptions_of
+from kundenwert.value.break_even import break_even_acquisition_cost
+from kundenwert.value.counters import FloatArray
+from kundenwert.value.payback_times import Payback as PaybackTimes
+from kundenwert.value.results import Value
+
+
+def further_of(
+    spec: ModelSpec,
+    data: Data,
+    posterior: Posterior,
+    segments: Segments,
+    actions: Actions,
+    frozen: Frozen | None,
+    champion: Mapping[str, Any] | None,
+    *,
+    recalibrated: str,
+) -> Further:
+    """The parts of a report that this run has.
+
+    Parameters
+    ----------
+    frozen : what the run in use handed down; None where everything was derived here.
+    champion : the manifest of the run in use, or None.
+    recalibrated : one sentence where thresholds were derived anew on request, else empty.
+    """
+    value = segments.value
+    before = None if frozen is None else frozen.before
+    flows = None
+    if champion is not None and before is not None:
+        since = dt.date.fromisoformat(champion["as_of"])
+        flows = label_flows(before, segments.table, since=since, time_unit=value.settings.time_unit)
+    return Further(
+        flows=flows,
+        plan=None if actions.plan is None else plan_record(actions.plan, value.settings.interval),
+        payback=None if actions.payback is None else payback_record(actions.payback),
+        break_even=() if value.settings.value_basis == "revenue" else ceilings(value, posterior),
+        rooms=rooms(value),
+        assumed=assumed(spec, data, value),
+        objected=objected(segments),
+        recalibrated=recalibrated,
+    )
+
+
+def plan_record(plan: Plan, interval: float) -> ActionPlan:
+    """A plan as the report shows it."""
+    treated, lines = plan.treated, []
+    for position, name in enumerate(plan.names):
+        mine, everybody = treated[treated["action"] == name], plan.table[plan.table["action"] == name]
+        if everybody.empty:
+            continue
+        lines.append(
+            ActionLine(
+                name=name,
+                customers=len(everybody),
+                cost=float(mine["cost"].sum()),
+                gain=_estimate(plan.by_draw[position], interval),
+                chance=float((plan.by_draw[position] > 0).mean()) if len(mine) else 0.0,
+                held_out=int(everybody["held_out"].sum()),
+                assumed=plan.assumed[position],
+            )
+        )
+    total = plan.by_draw.sum(axis=0)
+    curve = None
+    if plan.curve is not None:
+        # The curve is that of everybody chosen; what is withheld from some is taken off in proportion.
+        kept = len(treated) / max(len(plan.table), 1)
+        spread = _relative(total, interval)
+        gain = kept * plan.curve.gain
+        curve = BudgetPoints(
+            budget=plan.curve.budget.tolist(),
+            gain=gain.tolist(),
+            low=(gain * spread[0]).tolist(),
+            high=(gain * spread[1]).tolist(),
+            shadow_price=plan.curve.shadow_price.tolist(),
+            enough=plan.curve.enough,
+        )
+    return ActionPlan(
+        actions=lines,
+        gain=_estimate(total, interval),
+        loss_chance=float((total < 0).mean()),
+        budget=plan.budget,
+        shadow_price=None if plan.allocation is None else plan.allocation.shadow_price,
+        curve=curve,
+    )
+
+
+def payback_record(found: PaybackTimes) -> Payback | None:
+    """When customers pay back, as the report shows it; None where all of them have."""
+    waiting = int((~found.table["paid_back"]).sum())
+    if not waiting:
+        return None
+    weeks = found.curve["time"].to_numpy() * found.time_unit.days / 7
+    chance, gone = found.curve["waiting"].to_numpy(), found.p_never
+    median = found.median
+    return Payback(
+        customers=waiting,
+        paid_back=found.paid_back,
+        weeks=weeks.tolist(),
+        chance=chance.tolist(),
+        gone=gone,
+        open=max(0.0, 1.0 - float(chance[-1]) - gone),
+        median=None if median is None else median * found.time_unit.days / 7,
+    )
+
+
+def ceilings(value: Value, posterior: Posterior) -> tuple[BreakEven, ...]:
+    """The most that acquiring a customer of each cohort may cost; cohorts without a mean spend are left out."""
+    table = break_even_acquisition_cost(posterior, value.settings, new_customer_offers(value, posterior.cohorts))
+    known = table[np.isfinite(table[["mean", "low", "high", "cautious_mean"]]).all(axis=1)]
+    cost = value.settings.acquisition_cost
+    return tuple(
+        BreakEven(
+            str(row["cohort"]),
+            Estimate(row["mean"], min(row["low"], row["mean"]), max(row["high"], row["mean"])),
+            row["cautious_mean"],
+            cost,
+        )
+        for row in known.to_dict("records")
+    )
+
+
+def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
+    """All room together by each basis at hand."""
+    peers = value.frontier
+    said = {
+        PotentialBasis.PEERS: f"peers' frontier {peers.quantile:.2f}".replace("0.", ".")
+        + f", {w.percent(float(peers.attainable.mean()))} of the gap",
+        PotentialBasis.WALLET: ""
+        if value.wallets is None
+        else f"{w.percent(value.wallets.data.known_share)} of wallets known",
+        PotentialBasis.LEVERS: ""
+        if value.levers is None
+        else w.plural(len(value.levers.plan.packages.levers), "lever"),
+    }
+    found = []
+    for basis in PotentialBasis:
+        column = value.detail[f"unrealized_{basis.value}"]
+        if column.notna().any():
+            found.append(RoomOfBasis(basis, said[basis], float(column.sum()), basis is value.basis))
+    return tuple(found)
+
+
+def assumed(spec: ModelSpec, data: Data, value: Value) -> tuple[Assumption, ...]:
+    """What the figures rest on."""
+    return assumptions_of(
+        value.settings,
+        value.economics,
+        stated=spec.given_keys,
+        returns=spec.value.returns,
+        **({} if spec.events is None else {"ahead": spec.events.ahead}),
+        alive_by_construction=int((data.summary.table["frequency"] == 0).sum())
+        if spec.purchase.family == "bgnbd"
+        else 0,
+    )
+
+
+def objected(segments: Segments) -> Objected | None:
+    """Customers who objected: their number, and their expected value together."""
+    events = segments.verdicts.rule.events
+    if events is None or not events.objected.any():
+        return None
+    value = segments.value.table["actual_value"].to_numpy()[events.objected]
+    return Objected(int(events.objected.sum()), float(np.nansum(value)))
+
+
+def _estimate(draws: FloatArray, interval: float) -> Estimate:
+    low, high = np.quantile(draws, [0.5 - interval / 2, 0.5 + interval / 2])
+    return Estimate(float(draws.mean()), float(low), float(high))
+
+
+def _relative(draws: FloatArray, interval: float) -> tuple[float, float]:
+    """The ends of an interval over its mean; 1 where there is nothing."""
+    one = _estimate(draws, interval)
+    return (one.low / one.mean, one.high / one.mean) if one.mean > 0 else (1.0, 1.0)
