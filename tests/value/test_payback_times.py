@@ -54,7 +54,7 @@ def shop(acquisition_cost=30.0, family="bgnbd", tickets=True, draws=400, **terms
 
 def test_deficits_and_days_by_hand():
     value, posterior, summary, ledger = shop()
-    owed = deficits_of(value, summary, ledger)
+    owed = deficits_of(summary, ledger, value.economics, RATE, value.cost_events)
     by = dict(zip(summary.table["customer_id"], range(5), strict=True))
     days = pd.Series(owed.paid_on.astype("datetime64[D]").astype(str), list(by))
     assert days.to_dict() == {
@@ -79,7 +79,7 @@ def test_deficits_and_days_by_hand():
     assert (
         settled[["payback_probability", "payback_time", "p_never", "p_open"]].to_numpy().tolist() == [[1, 0, 0, 0]] * 3
     )
-    assert found.paid_back == 3
+    assert (found.paid_back, found.waiting) == (3, 2)
     assert (table["paid_back_on"].isna() == ~table["paid_back"]).all()
 
 

@@ -65,10 +65,11 @@ class EquityChange:
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
-        parts = [f"{name} {one.mean:+,.0f}{' (noise)' if one.noise else ''}" for name, one in self.parts.items()]
+        shown = {name: one for name, one in self.parts.items() if not one.nothing}
+        parts = [f"{name} {one.mean:+,.0f}{' (noise)' if one.noise else ''}" for name, one in shown.items()]
         money, ends = f" {self.currency}" if self.currency else "", (self.start.mean, self.end.mean)
         told = f"{ends[0]:,.0f} on {self.since} to {ends[1]:,.0f}{money} on {self.until}"
-        return f"<Equity from {told}: {', '.join(parts)}>"
+        return f"<Equity from {told}: {', '.join(parts) or 'nothing changed'}>"
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from kundenwert.customers.ledgers import Ledger
 from kundenwert.errors import FIRST_IDS, UsageError
+from kundenwert.value.breakdown import realized_breakdown
 from kundenwert.value.counters import FloatArray
-from kundenwert.value.results import Value
+from kundenwert.value.economics import Economics
 from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
@@ -44,19 +46,26 @@ class Deficits:
         return np.where(self.paid_back, -np.inf, self.deficit)
 
 
-def deficits_of(value: Value, summary: "CustomerSummary", ledger: Ledger) -> Deficits:
+def deficits_of(
+    summary: "CustomerSummary",
+    ledger: Ledger,
+    economics: Economics,
+    rate: float,
+    cost_events: pd.DataFrame | None = None,
+) -> Deficits:
     """What is left of the acquisition cost after all that customers have brought, and who has paid it back.
 
     Parameters
     ----------
-    value : estimated with a margin and an acquisition cost.
-    summary, ledger : of its customers.
+    summary, ledger : of the same customers.
+    economics : of these customers, with a margin and an acquisition cost.
+    rate : at which money grows, continuous, per time unit.
+    cost_events : (customer,) what events have cost so far by kind; the ledger must hold the same.
 
     Raises
     ------
     UsageError : no margin or no acquisition cost, or a ledger of other customers or without the same costs.
     """
-    economics, rate = value.economics, value.settings.terms.discount
     if economics.value_basis == "revenue":
         raise UsageError("payback needs a margin: revenue pays nothing back. Estimate the value with margin=0.30.")
     if economics.acquisition_cost is None:
@@ -69,21 +78,21 @@ def deficits_of(value: Value, summary: "CustomerSummary", ledger: Ledger) -> Def
     if not np.array_equal(ids, known) or when != ended:
         raise UsageError("the ledger is not the summary's. Make it with ledger(log, summary, events).")
     brought = ledger.contributions(economics.margin, economics.order_cost, economics.return_cost)
-    _refuse_other_costs(value, ledger, brought, economics.acquisition_cost)
+    realized = realized_breakdown(summary, economics, cost_events).table["realized_value"].to_numpy()
+    _refuse_other_costs(ledger, brought, economics.acquisition_cost, realized)
     age = (np.datetime64(ledger.end, "D") - ledger.first_day).astype(np.float64) / ledger.time_unit.days
     left = economics.acquisition_cost - ledger.running(brought, rate)[_last(ledger)]
     covered = ledger.covered(brought, economics.acquisition_cost, rate)["day"].to_numpy()
     return Deficits(left * np.exp(rate * age), covered)
 
 
-def _refuse_other_costs(value: Value, ledger: Ledger, brought: FloatArray, cost: FloatArray) -> None:
-    """Ledger and value must tell the same of the past, or the cost events of one of them are missing."""
+def _refuse_other_costs(ledger: Ledger, brought: FloatArray, cost: FloatArray, realized: FloatArray) -> None:
+    """Ledger and realized value must tell the same of the past, or the cost events of one of them are missing."""
     last = _last(ledger)
     found = ledger.running(brought)[last] - cost
-    realized = value.breakdown.table["realized_value"].to_numpy()
     odd = ~(np.abs(found - realized) <= ROUNDING * (ledger.running(np.abs(brought))[last] + np.abs(realized)))
     if odd.any():
-        ids = ", ".join(map(str, value.table["customer_id"].to_numpy()[odd][:FIRST_IDS]))
+        ids = ", ".join(map(str, ledger.customer_id.to_numpy()[odd][:FIRST_IDS]))
         raise UsageError(
             f"{int(odd.sum()):,} customers have brought something else by the ledger than by the value (first: {ids}). "
             "Make both from the same log and the same cost events: ledger(log, summary, events) and "

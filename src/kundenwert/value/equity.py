@@ -45,6 +45,11 @@ class Amount:
         """Whether it cannot be told apart from nothing: its interval holds 0."""
         return self.low <= 0 <= self.high
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is 0 by construction, which is less than noise."""
+        return self.mean == self.low == self.high == 0
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Equity:

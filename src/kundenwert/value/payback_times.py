@@ -56,6 +56,11 @@ class Payback:
         return int(self.table["paid_back"].sum())
 
     @property
+    def waiting(self) -> int:
+        """Customers who have not."""
+        return len(self.table) - self.paid_back
+
+    @property
     def p_never(self) -> float:
         """Of those who have not: chance to leave before; NaN where all have."""
         return self._of_waiting("p_never")
@@ -155,11 +160,11 @@ def payback(
     >>> bool((abs(chances - 1) < 1e-12).all()), int(found["paid_back"].sum())
     (True, 1231)
     """
-    appraisal, owed = appraised(value, posterior, summary), deficits_of(value, summary, ledger)
+    appraisal, horizon = appraised(value, posterior, summary), value.settings.terms.horizon
+    owed = deficits_of(summary, ledger, value.economics, value.settings.terms.discount, value.cost_events)
     waiting, cohorts = np.flatnonzero(~owed.paid_back), appraisal.people.cohorts
     columns = _settled_columns(len(owed.deficit))
     reached = np.zeros((len(cohorts), steps + 1))
-    horizon = value.settings.terms.horizon
 
     def reduce(outlook: Outlook) -> BlockPayback:
         missing = owed.missing[outlook.rows]
