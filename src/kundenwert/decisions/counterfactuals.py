@@ -87,7 +87,8 @@ class Variations:
         if resized:
             changes += [("spend", 0.0, 0.0, float(factor)) for factor in (*SMALLER, *LARGER)]
         kind, *numbers = zip(*changes, strict=True)
-        return cls(np.array(kind, dtype=object), *(np.array(column, dtype=np.float64) for column in numbers), amount)
+        orders, days, factor = (np.array(column, dtype=np.float64) for column in numbers)
+        return cls(np.array(kind, dtype=object), orders, days, factor, amount)
 
     def __len__(self) -> int:
         return len(self.orders)
@@ -200,8 +201,9 @@ def _held_against(appraisal: Appraisal, ahead: Ahead, same: IntArray) -> tuple[A
     if (ahead.expected_offers == today.expected_offers).all():
         return ahead, appraisal.peers
     peers = build_frontier(appraisal.people, cohort, ahead, appraisal.settings, threads=1)
-    levels = [one.level(one.quantile, cohort[0], today.take(np.zeros(1, int))) for one in (peers, appraisal.peers)]
-    return (ahead, peers) if np.array_equal(*levels) else (today, appraisal.peers)
+    asked = (appraisal.peers.quantile, int(cohort[0]), today.take(np.zeros(1, dtype=np.int64)))
+    alike = np.array_equal(peers.level(*asked), appraisal.peers.level(*asked))
+    return (ahead, peers) if alike else (today, appraisal.peers)
 
 
 def _levers(appraisal: Appraisal, basis: LeverBasis, rule: Rule) -> LeverBasis:
@@ -215,7 +217,7 @@ def _levers(appraisal: Appraisal, basis: LeverBasis, rule: Rule) -> LeverBasis:
     for rows, _, columns in bare.stream(look, stage="levers", threads=1):
         for name in figures:
             figures.loc[rows, name] = columns[str(name)]
-    packages = basis.packages
+    packages, events = basis.packages, rule.events
     return basis_of_levers(
         packages.levers,
         bare.summary,
@@ -223,12 +225,15 @@ def _levers(appraisal: Appraisal, basis: LeverBasis, rule: Rule) -> LeverBasis:
         figures,
         frequency=bare.settings.frequency_lever,
         declared=packages.names,
-        complaint=None if rule.events is None else rule.events.complaint,
+        objected=None if events is None else events.any,
+        complaint=None if events is None else events.complaint,
     )
 
 
 def _repeated(economics: Economics, rows: IntArray) -> Economics:
-    taken = {name: one[rows] if isinstance(one, np.ndarray) else one for name, one in vars(economics).items()}
+    taken: dict[str, Any] = {
+        name: one[rows] if isinstance(one, np.ndarray) else one for name, one in vars(economics).items()
+    }
     return Economics(**taken)
 
 

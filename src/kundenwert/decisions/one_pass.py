@@ -1,9 +1,11 @@
 """Value and labels together: one pass over the individual draws with frozen thresholds, two where they are derived."""
 
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy.typing as npt
 
+from kundenwert.decisions.derived_losses import losses_by_levers
 from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
 from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import SWITCHING_COST, Published
@@ -36,7 +38,8 @@ def assess(
     summary: "CustomerSummary",
     *,
     thresholds: Thresholds | None = None,
-    losses: Losses | npt.ArrayLike | None = None,
+    losses: Losses | npt.ArrayLike | Literal["levers"] | None = None,
+    packages: Mapping[str, Sequence[str] | None] | None = None,
     published: Published | None = None,
     switching_cost: float = SWITCHING_COST,
     dwell: Horizon | str = "4 weeks",
@@ -53,7 +56,10 @@ def assess(
     ----------
     thresholds : of an earlier run: everything about a customer is then decided at once. Without them a first pass
         derives what money means valuable, and a second one decides.
-    losses, published, switching_cost, dwell, look_ahead, resolvable, events : as in `segment`.
+    losses : as in `segment`, or "levers": what the standard treatments of labels gain, derived with the thresholds and
+        frozen with them.
+    packages : standard treatments of labels, names of levers; by default they follow from the kinds of levers.
+    published, switching_cost, dwell, look_ahead, resolvable, events : as in `segment`.
     threads, progress, wanted : as in `estimate_value`.
 
     Returns
@@ -71,7 +77,8 @@ def assess(
     >>> bool((again.table["segment"] == segments.table["segment"]).all())
     True
     """
-    facts = {} if events is None else {"objected": events.objected, "complaint": events.complaint}
+    # Nothing is done to who has died or is to be deleted, either.
+    facts = {} if events is None else {"objected": events.any, "complaint": events.complaint}
     appraisal = appraise(posterior, summary, threads=threads, progress=progress, **facts, **wanted)
     count, draws = len(appraisal.customers), appraisal.people.draws
     memory = memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal)
@@ -88,15 +95,22 @@ def assess(
         marks = derive_marks(gathered.columns["actual_value"], unrealized, **cheapest_of(appraisal))
     else:
         marks, scale = thresholds.marks, thresholds.attainable_scale
+    in_money = isinstance(losses, str) or (losses is None and thresholds is not None and thresholds.losses is not None)
+    if isinstance(losses, str):
+        matrix = None if thresholds is None else thresholds.losses
+        matrix = matrix or losses_by_levers(appraisal, marks, scale, packages, threads=threads).losses
+    else:
+        matrix = losses_of(losses, thresholds)
     rule = Rule(
         marks,
         scale,
-        losses_of(losses, thresholds),
+        matrix,
         None if thresholds is None else thresholds.rejection_price,
         LookAhead(Horizon.parse(look_ahead).in_units(appraisal.settings.time_unit), resolvable),
         repairs_of(appraisal),
         memory,
         events,
+        in_money,
     )
     verdicts = Verdicts.of(rule, count, draws)
 
