@@ -13,13 +13,12 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_valida
 from kundenwert.errors import SpecError
 from kundenwert.names import EngineName, Pooling
 from kundenwert.spec_actions import (
-    BY_LEVERS,
     BudgetSpec,
     LeverSpec,
     SegmentSpec,
     action_contradictions,
 )
-from kundenwert.spec_money import CustomerSpec, EventSpec, PotentialSpec, ValueSpec, money_contradictions
+from kundenwert.spec_money import COSTS, CustomerSpec, EventSpec, PotentialSpec, ValueSpec, money_contradictions
 from kundenwert.spec_tables import (
     ChurnSpec,
     CohortSpec,
@@ -37,31 +36,7 @@ from kundenwert.spec_wording import given_keys, read_toml, sentences
 SMALL_COHORT_WITHOUT_POOLING = 200
 
 # Accepted, checked, and listed in the manifest: a spec written for a later version runs today and says what it lost.
-NOT_USED_YET = (
-    "customers",
-    "events",
-    "value.discounting",
-    "value.deactivate_after",
-    "value.returns",
-    "value.return_cost",
-    "potential.attainable",
-    "potential.experiments",
-    "potential.growth_cap",
-    "potential.wallet",
-    "potential.wallet_error",
-    "potential.share",
-    "potential.wallet_covariates",
-    "potential.frequency_lever",
-    "levers",
-    "segments.switching_cost",
-    "segments.packages",
-    "segments.dwell",
-    "segments.look_ahead",
-    "segments.resolvable",
-    "budget",
-    "gate.holdout",
-)
-COLUMNS_NOT_USED_YET = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file")
+NOT_USED_YET = ("events.allocation", "gate.holdout")
 
 
 class ModelSpec(Table):
@@ -141,13 +116,6 @@ class ModelSpec(Table):
     def not_used(self) -> tuple[str, ...]:
         """Dotted keys that are stated, known, and without effect in this version."""
         found = [key for key in NOT_USED_YET if any(g == key or g.startswith(f"{key}.") for g in self._given)]
-        found += [f"value.{key}" for key in COLUMNS_NOT_USED_YET if column_name(getattr(self.value, key))]
-        if self.segments.losses == BY_LEVERS:
-            found.append("segments.losses")
-        if self.potential.basis in ("wallet", "levers"):
-            found.append("potential.basis")
-        if self.potential.peers != ("cohort",):
-            found.append("potential.peers")
         return tuple(sorted(found))
 
     @property
@@ -164,11 +132,8 @@ class ModelSpec(Table):
 
     @property
     def carried_columns(self) -> tuple[str, ...]:
-        """Columns of the log that value is computed with (margin, acquisition cost), each once.
-
-        Those of other costs are not used yet, so that nobody's log has to hold them.
-        """
-        names = (column_name(entry) for entry in (self.value.margin, self.value.acquisition_cost))
+        """Columns that value is computed with (margin, costs), each once: of the log, or of `[customers]`."""
+        names = (column_name(getattr(self.value, key)) for key in ("margin", *COSTS))
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
     @property

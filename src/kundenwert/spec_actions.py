@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
@@ -15,7 +15,7 @@ from kundenwert.units import Horizon
 # A share of something: what comes back, the part of the hazard or of a cost that goes.
 SHARES = frozenset({LeverOn.REACTIVATION, LeverOn.RETENTION, LeverOn.COST_TO_SERVE, LeverOn.VIP})
 MAX_PACKAGE = 2
-BY_LEVERS = "levers"
+BY_LEVERS: Final = "levers"
 
 Matrix = tuple[tuple[NotNegative, ...], ...]
 Package = Annotated[tuple[Text, ...], BeforeValidator(read_list), Field(max_length=MAX_PACKAGE)]

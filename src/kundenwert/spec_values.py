@@ -147,11 +147,6 @@ def read_choices[E: StrEnum](choices: type[E]) -> Callable[[object], tuple[E, ..
     return read_all
 
 
-def number_or_zero(entry: float | str) -> float:
-    """The number of a number-or-column entry, 0 for a column."""
-    return 0.0 if isinstance(entry, str) else entry
-
-
 def table_in(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A table of a spec as it was written, empty where it is absent or no table at all."""
     table = mapping.get(name)

@@ -21,6 +21,7 @@ from kundenwert.inputs import Data
 from kundenwert.names import CUSTOMER_COLUMNS, FORMAT_VERSION, EventAhead, Flag
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
+from kundenwert.spec_actions import BY_LEVERS
 from kundenwert.value.ahead import AheadPriors
 from kundenwert.value.effects import Measurement
 from kundenwert.value.levers import Lever
@@ -158,7 +159,8 @@ def assess_customers(
         posterior,
         data.summary,
         thresholds=None if frozen is None else frozen.thresholds,
-        losses=actions.loss_matrix,
+        losses=BY_LEVERS if actions.losses == BY_LEVERS else actions.loss_matrix,
+        packages=actions.packages.model_dump(),
         published=None if frozen is None else frozen.published(data.summary),
         switching_cost=actions.switching_cost,
         dwell=actions.dwell,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from kundenwert.decisions.derived_losses import position_of
 from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, draw_cells
 from kundenwert.decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from kundenwert.decisions.losses import FloatArray, IntArray
@@ -17,7 +18,6 @@ from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.errors import UsageError
 from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains
 from kundenwert.value.lever_gains import gains_by_draw, reach
-from kundenwert.value.levers import Lever
 from kundenwert.value.outlook import Outlook
 
 POINTS = 25  # of a budget curve
@@ -137,20 +137,14 @@ def with_actions(segments: Segments, plan: Plan) -> Segments:
 
 def _standard(segments: Segments, gains: PackageGains, packages: Mapping[str, Sequence[str] | None] | None) -> IntArray:
     """(customer,) number of the label's standard package, -1 where it is not open or not expected to pay."""
-    levers, members = gains.plan.packages.levers, gains.plan.packages.members
+    known = gains.plan.packages
     action = np.full(len(segments.table), -1)
     labels = segments.table["segment"].to_numpy(dtype=object)
-    for label, package in packages_by_label(levers, packages).items():
-        position = _position(levers, members, package)
+    for label, package in packages_by_label(known.levers, packages).items():
+        position = position_of(known, package)
         pays = gains.usable[:, position] & (gains.chosen_on[:, position] > 0)
         action[(labels == label) & pays] = position - 1
     return action
-
-
-def _position(levers: Sequence[Lever], members: Sequence[tuple[int, ...]], package: Sequence[Lever]) -> int:
-    """The position of a package; of its first lever alone where both are no package."""
-    wanted = tuple(sorted(levers.index(lever) for lever in package))
-    return members.index(wanted) if wanted in members else members.index((levers.index(package[0]),))
 
 
 def _channels(

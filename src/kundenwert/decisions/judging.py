@@ -14,11 +14,11 @@ from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
 from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
-from kundenwert.decisions.rule import WITHHELD, BoolArray, Decision, allowed_labels, decide
+from kundenwert.decisions.rule import ROUNDING, WITHHELD, BoolArray, Decision, allowed_labels, decide
 from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
 from kundenwert.decisions.thresholds import REJECTION_FLOOR, Marks, derive_price
 from kundenwert.errors import NumericalError
-from kundenwert.names import SEGMENTS, STATES, PotentialBasis
+from kundenwert.names import SEGMENTS, STATES
 from kundenwert.value.actual import Living
 from kundenwert.value.appraisal import Appraisal
 from kundenwert.value.outlook import Outlook
@@ -41,6 +41,7 @@ class Rule:
     repairs_evaluated : (customer,) whether a lever on the cost to serve was evaluated.
     memory : what was published on all customers before; None where nothing was.
     events : objections, removals and complaints of all customers; None where there are none.
+    in_money : whether `losses` were derived from levers, and are frozen with the thresholds.
     """
 
     marks: Marks
@@ -51,15 +52,16 @@ class Rule:
     repairs_evaluated: BoolArray
     memory: Memory | None = None
     events: HardEvents | None = None
+    in_money: bool = False
 
     @property
     def prices(self) -> FloatArray:
         """The grid that a derived price lies on, ascending; the least and the largest loss are its ends."""
         return np.linspace(REJECTION_FLOOR, max(REJECTION_FLOOR, float(self.losses.array.max())), PRICE_STEPS + 1)
 
-    def scale_of(self, room: Room) -> float:
-        """What unrealized value is scaled by: the cap on its total is one on the distance to peers."""
-        return self.scale if room.basis is PotentialBasis.PEERS else 1.0
+    def published_from(self, least: FloatArray) -> IntArray:
+        """(row,) position on the grid of prices from which on `decide` publishes a label of this expected loss."""
+        return np.searchsorted(self.prices * (1.0 + ROUNDING), least)
 
     def resolves(self, waiting: FloatArray, rows: IntArray) -> BoolArray:
         """(row,) whether waiting tells enough; where it was not asked, that is not in question.
@@ -121,7 +123,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     NumericalError : a draw that is not finite, with the ids.
     """
     rows, customers = outlook.rows, appraisal.customers
-    found = states_of(outlook, room, rule.scale_of(room), rule.marks)
+    found = states_of(outlook, room, room.scaled_by(rule.scale), rule.marks)
     if (bad := not_finite(found)).any():
         raise NumericalError(f"draws of value are not finite for {customers.first_ids(rows[bad])}.")
     allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
@@ -131,7 +133,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     if dear.any():
         waiting[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)
     if rule.price is None:
-        price = np.where(rule.resolves(waiting, rows), np.searchsorted(rule.prices, least), 0)
+        price = np.where(rule.resolves(waiting, rows), rule.published_from(least), 0)
         label = action
     else:
         memory = rule.remembered(rows)
@@ -221,7 +223,7 @@ def _waiting(
     bought = silent
     if room.given_order is not None:
         bought = codes_of_living(
-            outlook.actual[rows][:, draws], room.given_order[rows], rule.scale_of(room), rule.marks
+            outlook.actual[rows][:, draws], room.given_order[rows], room.scaled_by(rule.scale), rule.marks
         )
     return values_of_waiting(
         block.people.seed,

@@ -195,6 +195,7 @@ def segment(
         repairs_of(appraisal),
         memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal),
         events,
+        in_money=losses is None and thresholds is not None and thresholds.losses is not None,
     )
     verdicts = Verdicts.of(rule, len(appraisal.customers), appraisal.people.draws)
     for rows, found in judged(appraisal, rule, threads, progress):
@@ -227,7 +228,9 @@ def concluded(value: Value, appraisal: Appraisal, verdicts: Verdicts) -> Segment
     rule = verdicts.rule
     decision = verdicts.decision(appraisal.customers.T)
     marks = rule.marks
-    frozen = Thresholds(marks.valuable, marks.growable, marks.below_zero, decision.price, rule.scale)
+    losses = rule.losses if rule.in_money else None
+    numbers = (marks.valuable, marks.growable, marks.below_zero, decision.price, rule.scale)
+    frozen = Thresholds(*numbers, losses=losses)
     possible = value.settings.has_costs or bool((value.ahead.margin < 0).any())
     totals, objected = verdicts.totals_by_label(decision.price)
     return Segments(
@@ -298,8 +301,12 @@ def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | Non
 def rescaled(value: Value, scale: float) -> Value:
     """The value with the scale of frozen thresholds, where it was estimated with another one."""
     table, detail, before = value.table.copy(), value.detail.copy(), value.frontier.attainable_scale
-    detail["unrealized_peers"] *= scale / before
-    detail["attainable"] *= scale / before
+    gap = detail["gap"].to_numpy()
+    detail["unrealized_peers"] = scale * value.room
+    if before > 0:
+        detail["attainable"] *= scale / before
+    else:  # a cap of nothing, where nobody is worth anything, leaves nothing to multiply
+        detail["attainable"] = np.divide(scale * value.room, gap, out=np.zeros(len(table)), where=gap > 0)
     table["unrealized_value"] = chosen(detail, value.basis)
     table["potential_value"] = table["actual_value"] + table["unrealized_value"]
     table["attainable_share"] = detail["attainable"].to_numpy()

@@ -25,3 +25,7 @@ class Room:
     draws: slice
     mean: FloatArray
     given_order: FloatArray | None = None
+
+    def scaled_by(self, scale: float) -> float:
+        """What unrealized value is scaled by: the cap on its total is one on the distance to peers."""
+        return scale if self.basis is PotentialBasis.PEERS else 1.0
