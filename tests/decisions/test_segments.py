@@ -9,6 +9,7 @@ import pytest
 from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
 from kundenwert.decisions.judging import Rule, Verdicts
 from kundenwert.decisions.losses import Losses, risks
+from kundenwert.decisions.rule import decide
 from kundenwert.decisions.segments import appraised, concluded, judged, segment
 from kundenwert.decisions.states import label_codes
 from kundenwert.decisions.thresholds import Marks, Thresholds
@@ -125,6 +126,20 @@ def test_a_derived_price_lies_on_the_grid_and_at_what_four_in_five_do_not_exceed
     price = segments.thresholds.rejection_price
     assert price in prices
     assert limit * (1 - 1e-12) <= price < limit + np.diff(prices).max()
+
+
+def test_totals_are_kept_under_the_price_from_which_on_a_label_is_published():
+    """Expected losses that are prices of the grid themselves, and their neighbours in the last digits."""
+    losses = Losses.resolve(1 - np.eye(6))
+    rule = Rule(Marks(1.0, 1.0, 0.0), 1.0, losses, None, LookAhead(13.0, 0.0), np.zeros(0, dtype=bool))
+    prices = rule.prices[(rule.prices < 0.49)][::7]
+    least = np.concatenate([prices, np.nextafter(prices, 0), np.nextafter(prices, 1), prices + 1e-7])
+    probabilities = np.zeros((len(least), 6))
+    probabilities[:, 0], probabilities[:, 3] = 1 - least, least
+    from_on = rule.published_from(risks(probabilities, losses)[:, 0])
+    for position, price in enumerate(rule.prices):
+        found = decide(probabilities, np.ones_like(probabilities, dtype=bool), losses, price)
+        np.testing.assert_array_equal(found.undecided, from_on > position)
 
 
 def test_one_label_in_five_at_most_is_withheld_where_many_may_not_be_published():
@@ -298,6 +313,17 @@ def test_another_scale_in_frozen_thresholds_rescales_unrealized_value(world, seg
         found.table["potential_value"], found.table["actual_value"] + found.table["unrealized_value"]
     )
     assert found.value.frontier.attainable_scale == half.attainable_scale
+
+
+def test_a_scale_of_nothing_can_be_taken_back(losing):
+    """Where nobody is worth anything the cap is 0; frozen thresholds bring the distance to peers back."""
+    value, posterior, summary, marks = losing
+    assert value.frontier.attainable_scale == 0.0
+    found = segment(value, posterior, summary, thresholds=marks).value
+    given = {"margin": 0.3, "cost_per_order": 20.0, "attainable_scale": 1.0}
+    again = estimate_value(posterior, summary, **given, **FAST)
+    assert again.table["unrealized_value"].sum() > 0
+    pd.testing.assert_frame_equal(found.table, again.table, rtol=1e-12)
 
 
 def test_threads_change_nothing(world, segments):

@@ -178,7 +178,8 @@ class Gathered:
         table = _table(appraisal, self.columns, realized, detail)
         totals = Totals(self.by_cohort.sum(axis=1), self.by_cohort, self.orders, self.churned, self.expected)
         notes = _notes(appraisal, peers, realized, self.columns)
-        given = (peers, economics, appraisal.ahead, breakdown, self.room(appraisal), detail, appraisal.basis)
+        room = self.rooms(appraisal)[PotentialBasis.PEERS]
+        given = (peers, economics, appraisal.ahead, breakdown, room, detail, appraisal.basis)
         levers = None if appraisal.levers is None else gathered_gains(appraisal.levers, self.columns)
         return Value(table, appraisal.settings, totals, *given, levers, appraisal.wallets, appraisal.cost_events, notes)
 

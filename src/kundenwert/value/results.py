@@ -50,7 +50,7 @@ class Value:
     frontier : what potential value was measured against.
     economics, ahead : margin and costs of each customer, and what orders to come bring and cost.
     breakdown : realized value by what it is made of.
-    room : (customer,) unrealized value before any scale, in money.
+    room : (customer,) unrealized value by peers before the cap on its total, in money.
     detail : unrealized value by every basis at hand, see `side_by_side`.
     basis : the one that the table rests on.
     levers : what packages of levers gain; None where none were declared.
