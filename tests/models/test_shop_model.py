@@ -61,6 +61,7 @@ def test_the_files_are_small() -> None:
 
 def test_the_spec_is_valid_and_its_day_is_that_of_the_newest_order() -> None:
     found = kw.validate(SPEC)
+    assert found.not_used == ()
     assert (found.customers, found.as_of) == (3_000, generator().END)
     assert found.as_of == dt.date(2025, 12, 31)
 
