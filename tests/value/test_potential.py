@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from kundenwert.value.attainable import attainable_draws
 from kundenwert.value.estimate import estimate_value
 from kundenwert.value.individuals import histories, population, stream
 from kundenwert.value.offer_grid import OfferGrid
 from kundenwert.value.potential import (
     _cohort_levels,
     adding_up_scale,
-    attainable_share,
     build_frontier,
     growth_limit,
     share_between_cohorts,
@@ -61,9 +61,9 @@ def test_a_cohorts_frontier_depends_on_no_other_cohort():
 
 
 def test_attainable_share_is_stratified():
-    share = np.sort(attainable_share(1000, (2.0, 6.0), seed=4))
+    share = np.sort(attainable_draws((2.0, 6.0), draws=1000, seed=4))
     np.testing.assert_allclose(beta.cdf(share, 2, 6), (np.arange(1000) + 0.5) / 1000, atol=1e-9)
-    assert not np.array_equal(share, attainable_share(1000, (2.0, 6.0), seed=4))
+    assert not np.array_equal(share, attainable_draws((2.0, 6.0), draws=1000, seed=4))
     assert share.mean() == pytest.approx(0.25, abs=1e-3)
 
 
