@@ -12,7 +12,6 @@ import numpy as np
 
 from kundenwert.names import PotentialBasis
 from kundenwert.threads import ordered_map, thread_count
-from kundenwert.value.actual import living_value
 from kundenwert.value.ahead import Ahead
 from kundenwert.value.attainable import attainable_draws
 from kundenwert.value.counters import FloatArray
@@ -188,11 +187,13 @@ def _cohort_levels(
     people: Population, cohort: int, offers: FloatArray, quantiles: tuple[float, ...], settings: ValueSettings
 ) -> FloatArray:
     """(quantile, node, draw) of one cohort; new customers exist in chunks of parameter draws only."""
+    from kundenwert.value.kernels.frontier import frontier_levels
+
     found = np.empty((len(quantiles), len(offers), people.draws))
     for first in range(0, people.draws, CHUNK):
         draws = np.arange(first, min(first + CHUNK, people.draws))
+        part = np.empty((len(quantiles), len(offers), len(draws)))
         newcomers = draw_new_living(people, cohort, draws, settings.newcomers)
-        for position, offer in enumerate(offers):
-            value = living_value(*newcomers, np.tile(offer, (len(draws), 1)), settings.terms)
-            found[:, position, draws] = np.quantile(value, quantiles, axis=1)
+        frontier_levels(*newcomers, offers, settings.terms.array, np.array(quantiles), part)
+        found[:, :, draws] = part
     return found
