@@ -16,9 +16,10 @@ from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.errors import UsageError
-from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains
+from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains, refused_levers
 from kundenwert.value.lever_gains import gains_by_draw, reach
 from kundenwert.value.outlook import Outlook
+from kundenwert.value.packages import packages_open
 
 POINTS = 25  # of a budget curve
 
@@ -97,9 +98,7 @@ def plan_actions(
     -----
     docs/statistics.md, section Actions.
     """
-    gains = segments.value.levers
-    if gains is None:
-        raise UsageError("there are no levers, so there is nothing to plan. Declare some: levers=[Lever(...)].")
+    gains = open_gains(segments)
     ids, notes = segments.table["customer_id"].to_numpy(dtype=object), []
     names, choose = gains.names[1:], np.where(np.isfinite(gains.chosen_on), gains.chosen_on, 0.0)[:, 1:]
     cost = np.where(choose > 0, gains.cost[:, 1:], 0.0)
@@ -122,6 +121,23 @@ def plan_actions(
     assumed = tuple(any(levers[i].assumed for i in one) for one in gains.plan.packages.members[1:])
     table = _table(segments, gains, action, cells)
     return Plan(table, names, by_draw, assumed, budget, allocation, curve, tuple(notes))
+
+
+def open_gains(segments: Segments) -> PackageGains:
+    """What packages gain with those who may get them: of who objected or is gone, or complains, values may not know.
+
+    Raises
+    ------
+    UsageError : no levers.
+    """
+    gains, events = segments.value.levers, segments.verdicts.rule.events
+    if gains is None:
+        raise UsageError("there are no levers, so there is nothing to plan. Declare some: levers=[Lever(...)].")
+    if events is None:
+        return gains
+    packages = gains.plan.packages
+    usable = gains.usable & packages_open(packages, ~refused_levers(packages.levers, events.any, events.complaint))
+    return replace(gains, usable=usable, chosen_on=np.where(usable, gains.chosen_on, 0.0))
 
 
 def with_actions(segments: Segments, plan: Plan) -> Segments:

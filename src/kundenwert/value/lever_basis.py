@@ -143,8 +143,26 @@ def basis_of_levers(
             open_levers[:, position] = open_to(lever, table, phases)
         except EligibilityError as error:
             raise UsageError(f"lever {lever.name!r}: {error}") from None
-        if complaint is not None and lever.on in GROWTH:
-            open_levers[:, position] &= ~complaint
-    if objected is not None:
-        open_levers &= ~objected[:, None]
-    return LeverBasis(plan, packages_open(packages, open_levers))
+    nobody = np.zeros(len(table), dtype=bool)
+    refused = refused_levers(
+        levers, nobody if objected is None else objected, nobody if complaint is None else complaint
+    )
+    return LeverBasis(plan, packages_open(packages, open_levers & ~refused))
+
+
+def refused_levers(levers: Sequence[Lever], objected: BoolArray, complaint: BoolArray) -> BoolArray:
+    """(customer, lever) what may not be done whatever it gains.
+
+    Parameters
+    ----------
+    objected : (customer,) who gets nothing at all.
+    complaint : (customer,) to whom nothing is sold: no lever on frequency or spend.
+
+    Examples
+    --------
+    >>> levers = [Lever("call", "retention"), Lever("mail", "spend")]
+    >>> refused_levers(levers, np.array([True, False, False]), np.array([False, True, False])).tolist()
+    [[True, True], [False, True], [False, False]]
+    """
+    sells = np.array([lever.on in GROWTH for lever in levers], dtype=bool)
+    return np.asarray(objected[:, None] | (complaint[:, None] & sells))
