@@ -231,7 +231,8 @@ def concluded(value: Value, appraisal: Appraisal, verdicts: Verdicts) -> Segment
     losses = rule.losses if rule.in_money else None
     numbers = (marks.valuable, marks.growable, marks.below_zero, decision.price, rule.scale)
     frozen = Thresholds(*numbers, losses=losses)
-    possible = value.settings.has_costs or bool((value.ahead.margin < 0).any())
+    margin, *costs = value.ahead.offers.T
+    possible = bool((margin < 0).any() or np.any(costs))
     totals, objected = verdicts.totals_by_label(decision.price)
     return Segments(
         table=customer_table(value, appraisal, verdicts, decision, frozen),
