@@ -107,31 +107,34 @@ def _perfect(alive: Array, living: Array, gone: Array, usable: BoolArray, top: A
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
-def _answered(means: Array, mixed: Array, usable: BoolArray, questions: Questions, q: int, slopes: Array) -> float:
-    """Expected gain of whoever learns an answer about one effect, and takes the package that is then best.
+def _regress(mixed: Array, usable: BoolArray, curve: Array, has: BoolArray, slopes: Array) -> None:
+    """How the gain of each package depends on one effect: its slopes on the effect's curves.
 
-    The gain of packages with that effect is regressed on it; of the others it cannot depend on it.
+    The gain of packages without that effect cannot depend on it.
     """
-    curves, concerned, about, points = questions
-    curve, has = curves[about[q]], concerned[about[q]]
-    for p in range(1, len(means)):
+    for p in range(1, len(mixed)):
         for d in range(len(curve)):
             total = 0.0
             if usable[p] and has[p]:
                 for i in range(mixed.shape[1]):
                     total += curve[d, i] * mixed[p, i]
             slopes[p, d] = total / mixed.shape[1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
+def _answered(means: Array, slopes: Array, usable: BoolArray, points: Array) -> float:
+    """Expected gain of whoever learns an answer about one effect, and takes the package that is then best."""
     gained = 0.0
-    for b in range(points.shape[1]):
+    for b in range(len(points)):
         top = 0.0
         for p in range(1, len(means)):
             if usable[p]:
                 fit = means[p]
-                for d in range(len(curve)):
-                    fit += slopes[p, d] * points[q, b, d]
+                for d in range(points.shape[1]):
+                    fit += slopes[p, d] * points[b, d]
                 top = fit if fit > top else top
         gained += top
-    return gained / points.shape[1]
+    return gained / len(points)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
@@ -187,7 +190,8 @@ def evaluate(
     share, fixed, (count, n) = customers[1], numbers(terms), (usable.shape[1], room.shape[1])
     buffers, sides = _space(plan[0][0].shape[0], count, n)
     living, gone, paid = sides
-    mixed, spare, slopes = np.zeros((count, n)), np.empty((2, n + 2)), np.zeros((count, questions[0].shape[1]))
+    curves, concerned, about, points = questions
+    mixed, spare, slopes = np.zeros((count, n)), np.empty((2, n + 2)), np.zeros((count, curves.shape[1]))
     choosing, gain, chance, shortfall, cost = judged
     for row in range(len(best)):
         alive, may, means, lead = share[customers[0][row]], usable[row], np.zeros(count), 0
@@ -211,8 +215,10 @@ def evaluate(
         for i in range(n):
             room[row, i] = living[lead, i]
         perfect[row] = _perfect(alive, living, gone, may, spare[0, :n], spare[1, :n]) - most
-        for q in range(len(questions[2])):
-            answered[row, q] = _answered(means, mixed, may, questions, q, slopes) - most
+        for q in range(len(about)):
+            if q == 0 or about[q] != about[q - 1]:
+                _regress(mixed, may, curves[about[q]], concerned[about[q]], slopes)
+            answered[row, q] = _answered(means, slopes, may, points[q]) - most
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
