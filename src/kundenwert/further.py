@@ -11,6 +11,7 @@ from kundenwert.decisions.segments import Segments
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import PotentialBasis
+from kundenwert.runs import store
 from kundenwert.runs import wording as w
 from kundenwert.runs.report_actions import (
     ActionLine,
@@ -21,14 +22,16 @@ from kundenwert.runs.report_actions import (
     Payback,
     RoomOfBasis,
 )
-from kundenwert.runs.report_change import Estimate, label_flows
+from kundenwert.runs.report_change import EquityBridge, Estimate, label_flows
 from kundenwert.runs.report_sections import Further
 from kundenwert.spec import ModelSpec
-from kundenwert.stages import Actions, Frozen
+from kundenwert.stages import Actions, change_since
 from kundenwert.value.acquisition import new_customer_offers
 from kundenwert.value.assumptions import Assumption, assumptions_of
 from kundenwert.value.break_even import break_even_acquisition_cost
+from kundenwert.value.bridge import EquityChange
 from kundenwert.value.counters import FloatArray
+from kundenwert.value.equity import Amount
 from kundenwert.value.payback_times import Payback as PaybackTimes
 from kundenwert.value.results import Value
 
@@ -39,7 +42,6 @@ def further_of(
     posterior: Posterior,
     segments: Segments,
     actions: Actions,
-    frozen: Frozen | None,
     champion: Mapping[str, Any] | None,
     *,
     recalibrated: str,
@@ -48,17 +50,19 @@ def further_of(
 
     Parameters
     ----------
-    frozen : what the run in use handed down; None where everything was derived here.
-    champion : the manifest of the run in use, or None.
+    champion : the manifest of the run that this one is compared with, or None.
     recalibrated : one sentence where thresholds were derived anew on request, else empty.
     """
     value = segments.value
-    before = None if frozen is None else frozen.before
-    flows = None
-    if champion is not None and before is not None:
+    flows = bridge = None
+    if champion is not None:
         since = dt.date.fromisoformat(champion["as_of"])
+        before = store.read_customers(champion["path"] / "customers.parquet")[0]
         flows = label_flows(before, segments.table, since=since, time_unit=value.settings.time_unit)
+        change = change_since(champion, spec, data, posterior, segments)
+        bridge = None if change is None else bridge_record(change)
     return Further(
+        bridge=bridge,
         flows=flows,
         plan=None if actions.plan is None else plan_record(actions.plan, value.settings.interval),
         payback=None if actions.payback is None else payback_record(actions.payback),
@@ -68,6 +72,28 @@ def further_of(
         objected=objected(segments),
         recalibrated=recalibrated,
     )
+
+
+def bridge_record(change: EquityChange) -> EquityBridge:
+    """A change of equity as the report shows it."""
+    counts = change.customers
+    details = {
+        "new": f"{w.plural(counts['new'], 'customer')} won",
+        "orders": f"{w.plural(counts['orders'], 'repeat order')} of {w.plural(counts['both'], 'customer')}",
+        "left": f"{w.plural(counts['left'], 'customer')} not in the log any more",
+    }
+    return EquityBridge(
+        since=change.since,
+        start=_amount(change.start),
+        parts={name: _amount(part) for name, part in change.parts.items()},
+        end=_amount(change.end),
+        change=_amount(change.change),
+        details={name: words for name, words in details.items() if name in change.parts},
+    )
+
+
+def _amount(amount: Amount) -> Estimate:
+    return Estimate(amount.mean, amount.low, amount.high)
 
 
 def plan_record(plan: Plan, interval: float) -> ActionPlan:
@@ -177,6 +203,7 @@ def assumed(spec: ModelSpec, data: Data, value: Value) -> tuple[Assumption, ...]
         stated=spec.given_keys,
         returns=spec.value.returns,
         **({} if spec.events is None else {"ahead": spec.events.ahead}),
+        allocation=spec.events.allocation if spec.events is not None and value.breakdown.joint_parts else None,
         alive_by_construction=int((data.summary.table["frequency"] == 0).sum())
         if spec.purchase.family == "bgnbd"
         else 0,

@@ -85,10 +85,10 @@ def _make_run(
     if frozen is None:
         segments = segments.derived(data.as_of, run)
     clock.stage("actions", "actions")
-    segments, actions = stages.act(spec, segments, posterior, data)
+    segments, actions = stages.act(spec, segments)
     clock.stage("report", "report")
     choices = (choice, *posterior.choices)
-    found = records.Found(spec, data, posterior, checks, tracking, segments, actions, frozen, recalibrate, choices)
+    found = records.Found(spec, data, posterior, checks, tracking, segments, actions, recalibrate, choices)
     folder = records.save(found, run, identity, champion, runs_dir, clock, replace=replace)
     if checks.verdict is not Verdict.FAIL:
         store.set_alias(runs_dir, spec.name, store.CHAMPION, run)
@@ -162,7 +162,7 @@ def score(
     posterior = saved.posterior.with_cohorts(scorable.summary.cohorts)
     clock.stage("value", f"value and segment {len(scorable.summary.table):,} customers")
     segments = stages.assess_customers(saved.spec, posterior, scorable, saved.frozen, progress)
-    segments, _ = stages.act(saved.spec, segments, posterior, scorable, budgeted=False)
+    segments, _ = stages.act(saved.spec, segments, budgeted=False)
     return scoring.scored(saved, segments, scorable.summary, out, clock)
 
 

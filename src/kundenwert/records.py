@@ -20,7 +20,7 @@ from kundenwert.runs.report_data import build_report
 from kundenwert.runs.report_sections import Further
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_settings import settings_shown
-from kundenwert.stages import WALLETS, Actions, Frozen, Progress, customers_metadata
+from kundenwert.stages import WALLETS, Actions, Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_offers, new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
 from kundenwert.value.what_if import change_settings
@@ -110,7 +110,6 @@ class Found:
     tracking: "Tracking"
     segments: Segments
     actions: Actions
-    frozen: Frozen | None
     recalibrated: bool
     choices: tuple[str, ...]
 
@@ -244,7 +243,7 @@ def _further(found: Found, champion: Mapping[str, Any] | None, run: str) -> Furt
     before = _compared_with(champion, run, found.checks.verdict)
     told = found.choices[0] if found.recalibrated and before is not None else ""
     given = (found.spec, found.data, found.posterior, found.segments, found.actions)
-    return further_of(*given, found.frozen, champion if before is not None else None, recalibrated=told)
+    return further_of(*given, champion if before is not None else None, recalibrated=told)
 
 
 def _compared_with(champion: Mapping[str, Any] | None, run: str, verdict: Verdict) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """The stages of a retraining with a spec's choices filled in: what `pipeline` calls, one function a stage."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +18,18 @@ from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.inference.frontier_draws import FrontierDraws, extend
 from kundenwert.inference.posterior import load_posterior
-from kundenwert.inputs import Data
+from kundenwert.inputs import Data, read_data
 from kundenwert.names import CUSTOMER_COLUMNS, FORMAT_VERSION, EventAhead, Flag
 from kundenwert.runs import store
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_actions import BY_LEVERS
 from kundenwert.value.ahead import AheadPriors
+from kundenwert.value.bridge import EquityChange, equity_change
 from kundenwert.value.effects import Measurement
 from kundenwert.value.levers import Lever
-from kundenwert.value.payback_times import Payback, payback
+from kundenwert.value.paired import Snapshot
+from kundenwert.value.payback_times import Payback
+from kundenwert.value.pricing import Asked, price_customers
 from kundenwert.value.results import Value
 from kundenwert.value.wallet_basis import WalletLevels
 
@@ -150,11 +154,47 @@ def with_frontier(posterior: "Posterior", frozen: FrontierDraws | None, draws: i
     return replace(posterior, frontier=extend(frozen, posterior, draws))
 
 
+def asked_of(spec: ModelSpec, costs: pd.DataFrame | None, priors: AheadPriors | None) -> Asked:
+    """What a spec asks of an estimate of value, apart from what potential rests on.
+
+    Parameters
+    ----------
+    costs : (customer,) what cost events add up to by kind.
+    priors : of returns and events, of an earlier run.
+    """
+    wanted = spec.value
+    return Asked(
+        horizon=wanted.horizon,
+        discount_rate=wanted.discount_rate,
+        discounting=wanted.discounting,
+        margin=wanted.margin,
+        cost_per_order=wanted.cost_per_order,
+        return_cost=wanted.return_cost,
+        cost_per_year_active=wanted.cost_per_year_active,
+        cost_per_year_on_file=wanted.cost_per_year_on_file,
+        deactivate_after=wanted.deactivate_after,
+        acquisition_cost=wanted.acquisition_cost,
+        returns=wanted.returns,
+        cost_events=costs,
+        events_ahead=EventAhead.IGNORED if spec.events is None else spec.events.ahead,
+        priors=priors,
+        churn_horizon=spec.churn.horizon,
+        frontier=spec.potential.frontier,
+        attainable=spec.potential.attainable,
+        growth_cap=spec.potential.growth_cap,
+        experiments=_findings(spec),
+        frequency_lever=spec.potential.frequency_lever,
+        interval=wanted.interval,
+        draws=wanted.draws,
+        seed=spec.inference.seed,
+    )
+
+
 def assess_customers(
     spec: ModelSpec, posterior: "Posterior", data: Data, frozen: Frozen | None, progress: Progress | None
 ) -> Segments:
     """Stage `value`: money and a label for every customer, with thresholds derived here or frozen by an earlier run."""
-    wanted, actions = spec.value, spec.segments
+    actions = spec.segments
     return assess(
         posterior,
         data.summary,
@@ -167,36 +207,39 @@ def assess_customers(
         look_ahead=actions.look_ahead,
         resolvable=actions.resolvable,
         events=data.facts,
-        horizon=wanted.horizon,
-        discount_rate=wanted.discount_rate,
-        discounting=wanted.discounting,
-        margin=wanted.margin,
-        cost_per_order=wanted.cost_per_order,
-        return_cost=wanted.return_cost,
-        cost_per_year_active=wanted.cost_per_year_active,
-        cost_per_year_on_file=wanted.cost_per_year_on_file,
-        deactivate_after=wanted.deactivate_after,
-        acquisition_cost=wanted.acquisition_cost,
-        returns=wanted.returns,
-        cost_events=data.costs,
-        events_ahead=EventAhead.IGNORED if spec.events is None else spec.events.ahead,
-        priors=None if frozen is None else frozen.priors,
-        churn_horizon=spec.churn.horizon,
         basis=spec.potential.basis,
         levers=data.levers,
-        frequency_lever=spec.potential.frequency_lever,
         declared=_declared(spec, data.levers),
         wallets=data.wallets,
         wallet_levels=None if frozen is None else frozen.wallets,
-        experiments=_findings(spec),
-        frontier=spec.potential.frontier,
-        attainable=spec.potential.attainable,
-        growth_cap=spec.potential.growth_cap,
-        interval=wanted.interval,
-        draws=wanted.draws,
-        seed=spec.inference.seed,
+        ledger=None if data.economics.acquisition_cost is None else data.ledger,
         progress=progress,
+        **asked_of(spec, data.costs, None if frozen is None else frozen.priors),
     )
+
+
+def change_since(
+    champion: Mapping[str, Any], spec: ModelSpec, data: Data, posterior: "Posterior", segments: Segments
+) -> EquityChange | None:
+    """Why the base is worth more or less than in the run in use, part by part.
+
+    The log is read again as that run saw it: orders that were booked or corrected since then are those of today.
+
+    Returns
+    -------
+    None where the two cannot be compared: another time unit, currency or way to count refunds, or a later day.
+    """
+    then = ModelSpec.from_mapping(champion["spec"], base_dir=spec.base_dir)
+    meaning = [(one.data.time_unit, one.data.currency, one.value.returns) for one in (then, spec)]
+    day = dt.date.fromisoformat(champion["as_of"])
+    if meaning[0] != meaning[1] or day > data.as_of:
+        return None
+    before = read_data(then, day)
+    draws = load_posterior(champion["path"] / "posterior.nc")
+    priors = AheadPriors.from_dict(champion.get("ahead_priors", {}))
+    prices = price_customers(draws, before.summary, **asked_of(then, before.costs, priors))
+    now = Snapshot(posterior, data.summary, segments.value)
+    return equity_change(Snapshot(draws, before.summary, prices), now)
 
 
 def _findings(spec: ModelSpec) -> list[Measurement]:
@@ -225,22 +268,18 @@ class Actions:
     payback: Payback | None = None
 
 
-def act(
-    spec: ModelSpec, segments: Segments, posterior: "Posterior", data: Data, *, budgeted: bool = True
-) -> tuple[Segments, Actions]:
+def act(spec: ModelSpec, segments: Segments, *, budgeted: bool = True) -> tuple[Segments, Actions]:
     """Stage `actions`: who gets what, and when customers pay back; both as columns of the customers, too.
 
     Parameters
     ----------
     budgeted : whether these customers are all whom the spec's budget is for; otherwise a budget says nothing of them.
     """
-    plan = paid = None
+    plan, paid = None, segments.value.payback
     if segments.value.levers is not None and (budgeted or spec.budget.amount is None):
         plan = _plan(spec, segments)
         segments = with_actions(segments, plan)
-    value = segments.value
-    if value.economics.acquisition_cost is not None and value.settings.value_basis == "contribution":
-        paid = payback(value, posterior, data.summary, data.ledger)
+    if paid is not None:
         segments = with_payback(segments, paid)
     return segments, Actions(plan, paid)
 

@@ -129,6 +129,8 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
     action, least = least_risk(risks(found.probabilities, rule.losses), allowed)
     dear = least > (REJECTION_FLOOR if rule.price is None else rule.price)
+    if rule.memory is not None:  # which may keep a label withheld that is not dear any more
+        dear |= rule.memory.published.labels[rows] == WITHHELD
     waiting = np.full(len(rows), np.nan)
     if dear.any():
         waiting[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)

@@ -78,8 +78,10 @@ def assess(
     True
     """
     # Nothing is done to who has died or is to be deleted, either.
-    facts = {} if events is None else {"objected": events.any, "complaint": events.complaint}
-    appraisal = appraise(posterior, summary, threads=threads, progress=progress, **facts, **wanted)
+    nobody, asking = (None, None) if events is None else (events.any, events.complaint)
+    appraisal = appraise(
+        posterior, summary, objected=nobody, complaint=asking, threads=threads, progress=progress, **wanted
+    )
     count, draws = len(appraisal.customers), appraisal.people.draws
     memory = memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal)
     gathered = Gathered.of(appraisal)

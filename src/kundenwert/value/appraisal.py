@@ -2,30 +2,29 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.ledgers import Ledger
 from kundenwert.errors import UsageError
 from kundenwert.inference.frontier_draws import extend
-from kundenwert.names import Discounting, EventAhead, FrequencyLever, PotentialBasis, Returns
-from kundenwert.streams import DEFAULT_SEED
-from kundenwert.units import DiscountRate, Horizon
-from kundenwert.value.ahead import Ahead, AheadPriors, look_ahead
+from kundenwert.names import PotentialBasis
+from kundenwert.value.ahead import Ahead
 from kundenwert.value.bases import AUTO, basis_of
 from kundenwert.value.block import Block
 from kundenwert.value.churn import p_silent
 from kundenwert.value.counters import FloatArray
-from kundenwert.value.economics import Economics, resolve_economics
-from kundenwert.value.effects import Measurement
+from kundenwert.value.deficits import Deficits, deficits_of
+from kundenwert.value.economics import Economics
 from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population, stream
 from kundenwert.value.lever_basis import LeverBasis, basis_of_levers
 from kundenwert.value.levers import Lever
-from kundenwert.value.margins import PerCustomer
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
+from kundenwert.value.pricing import Asked, price_customers
 from kundenwert.value.settings import ValueSettings
 from kundenwert.value.variates import IntArray
 from kundenwert.value.wallet_basis import WalletBasis, WalletLevels, wallet_basis_of
@@ -53,6 +52,7 @@ class Appraisal:
     basis : what potential value rests on.
     levers : what can be done to whom; None where nothing was declared.
     wallets : what customers spend in the whole category; None where nothing is known of it.
+    owed : what customers still have to bring back of what acquiring them cost; None where it is not asked.
     """
 
     people: Population
@@ -66,6 +66,7 @@ class Appraisal:
     basis: PotentialBasis = PotentialBasis.PEERS
     levers: LeverBasis | None = None
     wallets: WalletBasis | None = None
+    owed: Deficits | None = None
 
     def stream[Result](
         self,
@@ -100,77 +101,32 @@ class Appraisal:
             yield (chosen if rows is None else rows[chosen]), cohort, result
 
 
-class Wanted(TypedDict, total=False):
+class Wanted(Asked, total=False):
     """What an estimate of value may be asked for; see `estimate_value`, whose defaults hold for what is left out."""
 
-    horizon: Horizon | str
-    discount_rate: float
-    discounting: Discounting | str
-    margin: PerCustomer
-    cost_per_order: PerCustomer
-    return_cost: PerCustomer
-    cost_per_year_active: PerCustomer
-    cost_per_year_on_file: PerCustomer
-    deactivate_after: Horizon | str | None
-    acquisition_cost: PerCustomer
-    returns: Returns | str
-    cost_events: pd.DataFrame | None
-    events_ahead: EventAhead | str
-    churn_horizon: Horizon | str
-    frontier: float
-    interval: float
-    draws: int
-    seed: int
-    attainable: tuple[float, float]
-    growth_cap: float
-    newcomers: int
-    priors: AheadPriors | None
-    experiments: Sequence[Measurement]
     basis: PotentialBasis | str
     levers: Sequence[Lever]
-    frequency_lever: FrequencyLever | str
     declared: Sequence[Sequence[str]]
     wallets: WalletData | None
     wallet_levels: WalletLevels | None
+    ledger: Ledger | None
 
 
 def appraise(
     posterior: "Posterior",
     summary: "CustomerSummary",
     *,
-    horizon: Horizon | str = "3 years",
-    discount_rate: float = 0.10,
-    discounting: Discounting | str = Discounting.CONTINUOUS,
-    margin: PerCustomer = None,
-    cost_per_order: PerCustomer = 0.0,
-    return_cost: PerCustomer = 0.0,
-    cost_per_year_active: PerCustomer = 0.0,
-    cost_per_year_on_file: PerCustomer = 0.0,
-    deactivate_after: Horizon | str | None = None,
-    acquisition_cost: PerCustomer = None,
-    returns: Returns | str = Returns.NETTED,
-    cost_events: pd.DataFrame | None = None,
-    events_ahead: EventAhead | str = EventAhead.PER_ORDER,
-    churn_horizon: Horizon | str = "26 weeks",
-    frontier: float = 0.80,
-    interval: float = 0.90,
-    draws: int = 1000,
-    seed: int = DEFAULT_SEED,
-    attainable: tuple[float, float] = (2.0, 6.0),
-    growth_cap: float = 0.20,
-    newcomers: int = 2000,
-    priors: AheadPriors | None = None,
-    experiments: Sequence[Measurement] = (),
     basis: PotentialBasis | str = AUTO,
     levers: Sequence[Lever] = (),
-    frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
     declared: Sequence[Sequence[str]] = (),
     wallets: WalletData | None = None,
     wallet_levels: WalletLevels | None = None,
+    ledger: Ledger | None = None,
     objected: BoolArray | None = None,
     complaint: BoolArray | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    **asked: Unpack[Asked],
 ) -> Appraisal:
     """Resolves and checks what `estimate_value` was asked for; parameters and errors as there.
 
@@ -178,66 +134,32 @@ def appraise(
     ----------
     declared : names of levers that may be used together though they are of one kind.
     wallet_levels : of an earlier run; by default they are derived from these customers.
+    ledger : of the customers, where it is asked when they pay back.
     objected, complaint : (customer,) to whom nothing is done, and to whom nothing is sold.
     """
-    people = population(posterior, draws, seed)
+    prices = price_customers(posterior, summary, **asked)
+    settings = prices.settings
+    people = population(posterior, settings.draws, settings.seed)
     customers = histories(posterior, summary)
-    economics = resolve_economics(
-        summary.table,
-        margin=margin,
-        cost_per_order=cost_per_order,
-        return_cost=return_cost,
-        cost_per_year_active=cost_per_year_active,
-        cost_per_year_on_file=cost_per_year_on_file,
-        acquisition_cost=acquisition_cost,
-        deactivate_after=deactivate_after,
-        time_unit=posterior.time_unit,
-    )
-    expected = None if cost_events is None else _choice(EventAhead, events_ahead)
-    settings = ValueSettings(
-        horizon=Horizon.parse(horizon),
-        discount_rate=DiscountRate(discount_rate),
-        margin=_number(1.0 if margin is None else margin, economics.margin),
-        value_basis=economics.value_basis,
-        cost_per_order=_number(cost_per_order, economics.order_cost),
-        cost_per_year_active=_number(cost_per_year_active),
-        cost_per_year_on_file=_number(cost_per_year_on_file),
-        acquisition_cost=None if acquisition_cost is None else _number(acquisition_cost, economics.acquisition_cost),
-        churn_horizon=Horizon.parse(churn_horizon),
-        frontier=frontier,
-        interval=interval,
-        draws=people.draws,
-        seed=seed,
-        time_unit=posterior.time_unit,
-        currency=posterior.currency,
-        attainable=attainable,
-        growth_cap=growth_cap,
-        newcomers=newcomers,
-        return_cost=_number(return_cost, economics.return_cost),
-        deactivate_after=None if deactivate_after is None else Horizon.parse(deactivate_after),
-        discounting=_choice(Discounting, discounting),
-        returns=_choice(Returns, returns),
-        events_ahead=expected,
-        experiments=tuple(experiments),
-        frequency_lever=_choice(FrequencyLever, frequency_lever),
-    )
     given = {PotentialBasis.LEVERS: bool(levers), PotentialBasis.WALLET: wallets is not None}
     used = basis_of(basis, {PotentialBasis.PEERS} | {name for name, there in given.items() if there})
-    goes_on = cost_events if expected is EventAhead.PER_ORDER else None
-    ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
     frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
     peers = build_frontier(
-        replace(people, theta=frozen), customers.cohort, ahead, settings, threads=threads, progress=progress
+        replace(people, theta=frozen), customers.cohort, prices.ahead, settings, threads=threads, progress=progress
     )
-    found = Appraisal(people, customers, summary, economics, ahead, cost_events, settings, peers, used)
+    owed = None
+    if ledger is not None:
+        owed = deficits_of(summary, ledger, prices.economics, settings.terms.discount, prices.cost_events)
+    money = (prices.economics, prices.ahead, prices.cost_events, settings)
+    found = Appraisal(people, customers, summary, *money, peers, used, owed=owed)
     if wallets is not None:
 
         def some(reduce: Callable[[Outlook], FloatArray], rows: IntArray) -> Iterator[tuple[IntArray, int, FloatArray]]:
             return found.stream(reduce, rows=rows, stage="wallets", threads=threads)
 
         quantile = settings.frontier
-        asked = wallet_basis_of(wallets, people, customers, some, quantile, wallet_levels)
-        found = replace(found, wallets=asked)
+        known = wallet_basis_of(wallets, people, customers, some, quantile, wallet_levels)
+        found = replace(found, wallets=known)
     if not levers:
         return found
     figures = _figures(found, threads)
@@ -282,20 +204,3 @@ def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary"
     given = (value.economics, value.ahead, value.cost_events, value.settings, value.frontier)
     levers = None if value.levers is None else LeverBasis(value.levers.plan, value.levers.usable)
     return Appraisal(people, customers, summary, *given, value.basis, levers, value.wallets)
-
-
-def _choice[Name: (Discounting, EventAhead, FrequencyLever, Returns)](names: type[Name], given: str) -> Name:
-    try:
-        return names(given)
-    except ValueError:
-        known = ", ".join(repr(one.value) for one in names)
-        raise UsageError(f"{given!r} is none of {known}.") from None
-
-
-def _number(given: PerCustomer, resolved: FloatArray | None = None) -> float | None:
-    """The one number of all customers, or None where they differ or their number cannot be told."""
-    if isinstance(given, int | float):
-        return float(given)
-    if resolved is None or not len(resolved) or not (resolved == resolved[0]).all():
-        return None
-    return float(resolved[0])

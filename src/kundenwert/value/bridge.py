@@ -126,7 +126,7 @@ def equity_change(
     (True, {0.0})
     """
     _comparable(before, after)
-    common = min(before.value.totals.base.size, after.value.totals.base.size)
+    common = min(before.value.settings.draws, after.value.settings.draws)
     elapsed = (_end_of(after) - _end_of(before)).days / after.value.settings.time_unit.days
     count = common if draws is None else min(draws, common)
     found = paired_sums(before, after, elapsed, count, threads, progress)

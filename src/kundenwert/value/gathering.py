@@ -16,6 +16,7 @@ from kundenwert.value.churn import p_silent, simulate_silence
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.lever_basis import columns_of, gathered_gains, room_of
 from kundenwert.value.outlook import Outlook
+from kundenwert.value.payback_times import STEPS, gathered_payback, payback_columns
 from kundenwert.value.potential import SENSITIVITY, Frontier, adding_up_scale, growth_limit, share_between_cohorts
 from kundenwert.value.results import Totals, Value
 from kundenwert.value.room import Room
@@ -73,18 +74,21 @@ class Simulated:
     columns : name -> (row,).
     value : (row, draw) discounted value.
     orders, churned : (draw,) orders within the horizon, and customers without one within the churn horizon.
+    reached : (step + 1,) see `payback_columns`; zeros where payback is not asked.
     """
 
     columns: dict[str, FloatArray]
     value: FloatArray
     orders: FloatArray
     churned: FloatArray
+    reached: FloatArray
 
 
 def reduce_futures(outlook: Outlook, appraisal: Appraisal) -> Simulated:
     """The simulated futures of one block."""
     settings, block = appraisal.settings, outlook.block
-    future = simulate_value(outlook)
+    missing = None if appraisal.owed is None else appraisal.owed.missing[outlook.rows]
+    future = simulate_value(outlook, missing)
     silent = p_silent(block, outlook.terms.churn_horizon)
     tail = (1.0 - settings.interval) / 2
     low, high = np.quantile(future.value, [tail, 1.0 - tail], axis=1)
@@ -93,7 +97,11 @@ def reduce_futures(outlook: Outlook, appraisal: Appraisal) -> Simulated:
         "actual_value_low": low,
         "actual_value_high": high,
     }
-    return Simulated(columns, future.value, future.orders.sum(axis=0), simulate_silence(block, silent))
+    reached = np.zeros(STEPS + 1)
+    if missing is not None:
+        paid = payback_columns(missing, future.reached, outlook.terms.horizon)
+        columns, reached = columns | paid.columns, paid.reached
+    return Simulated(columns, future.value, future.orders.sum(axis=0), simulate_silence(block, silent), reached)
 
 
 @dataclass
@@ -105,12 +113,14 @@ class Gathered:
     columns : name -> (customer,).
     by_cohort, expected : (draw, cohort) simulated and expected value.
     orders, churned : (draw,).
+    reached : (cohort, step + 1) customers expected to have paid back by each time.
     """
 
     by_cohort: FloatArray
     expected: FloatArray
     orders: FloatArray
     churned: FloatArray
+    reached: FloatArray
     customers: int
     columns: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -118,8 +128,13 @@ class Gathered:
     def of(cls, appraisal: Appraisal) -> Self:
         """Nothing yet."""
         draws, cohorts = appraisal.people.draws, len(appraisal.people.cohorts)
-        sums = (np.zeros((draws, cohorts)), np.zeros((draws, cohorts)), np.zeros(draws), np.zeros(draws))
-        return cls(*sums, len(appraisal.customers))
+        by_cohort, expected, orders, churned = (
+            np.zeros((draws, cohorts)),
+            np.zeros((draws, cohorts)),
+            *np.zeros((2, draws)),
+        )
+        reached = np.zeros((cohorts, STEPS + 1))
+        return cls(by_cohort, expected, orders, churned, reached, len(appraisal.customers))
 
     def add_expected(self, rows: IntArray, cohort: int, found: Expected) -> None:
         """The next block, of these customers."""
@@ -132,6 +147,7 @@ class Gathered:
         self.by_cohort[:, cohort] += found.value.sum(axis=0)
         self.orders += found.orders
         self.churned += found.churned
+        self.reached[cohort] += found.reached
 
     def _keep(self, rows: IntArray, columns: dict[str, FloatArray]) -> None:
         for name, values in columns.items():
@@ -181,7 +197,9 @@ class Gathered:
         room = self.rooms(appraisal)[PotentialBasis.PEERS]
         given = (peers, economics, appraisal.ahead, breakdown, room, detail, appraisal.basis)
         levers = None if appraisal.levers is None else gathered_gains(appraisal.levers, self.columns)
-        return Value(table, appraisal.settings, totals, *given, levers, appraisal.wallets, appraisal.cost_events, notes)
+        paid = None if appraisal.owed is None else gathered_payback(appraisal, self.columns, self.reached)
+        more = (levers, appraisal.wallets, paid, appraisal.cost_events)
+        return Value(table, appraisal.settings, totals, *given, *more, notes)
 
     def detail(self, appraisal: Appraisal, peers: Frontier) -> pd.DataFrame:
         """Unrealized value by every basis at hand, that of peers after the cap on its total."""

@@ -15,6 +15,7 @@ from kundenwert.value.counters import FloatArray
 from kundenwert.value.forward import sum_later_values
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population, stream
 from kundenwert.value.outlook import Outlook
+from kundenwert.value.pricing import Prices
 from kundenwert.value.results import Value
 from kundenwert.value.settings import Terms
 from kundenwert.value.variates import IntArray
@@ -30,17 +31,17 @@ ECONOMICS = ("margin", "order_cost", "return_cost", "active_cost", "file_cost")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A value with what it was estimated from.
+    """Customers with parameter draws, and what they bring and cost.
 
     Parameters
     ----------
     posterior, summary : parameter draws and customers.
-    value : estimated from them.
+    value : estimated from them, or their prices alone: what else a value holds does not matter here.
     """
 
     posterior: "Posterior"
     summary: "CustomerSummary"
-    value: Value
+    value: Value | Prices
 
     @property
     def ids(self) -> pd.Index:
@@ -173,7 +174,7 @@ class _Then:
     def of(cls, before: Snapshot, after: Snapshot, who: Matched) -> "_Then":
         labels = after.cohorts.to_numpy(dtype=object).copy()
         labels[who.now] = before.cohorts.to_numpy(dtype=object)[who.then]
-        posterior, notes = before.posterior, ()
+        posterior, notes = before.posterior, tuple[str, ...]()
         if posterior.pooling is not Pooling.NONE:  # which knows nothing about a cohort without data
             posterior = posterior.with_cohorts(labels[who.new])
         known = np.isin(labels[who.new], posterior.cohorts)

@@ -5,6 +5,7 @@ covers the deficit. A future without it ends in one of two ways that are kept ap
 horizon comes first (docs/statistics.md, section Payback).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -15,9 +16,9 @@ import pandas as pd
 from kundenwert.customers.ledgers import Ledger
 from kundenwert.units import Horizon, TimeUnit
 from kundenwert.value.actual import simulate_value
-from kundenwert.value.appraisal import appraised
+from kundenwert.value.appraisal import Appraisal, appraised
 from kundenwert.value.counters import FloatArray
-from kundenwert.value.deficits import deficits_of
+from kundenwert.value.deficits import Deficits, deficits_of
 from kundenwert.value.individuals import Progress
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.results import Value
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kundenwert.inference.posterior import Posterior
 
 STEPS = 100
+PAYBACK_COLUMNS = ("payback_probability", "payback_time", "p_never", "p_open")
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,13 +179,37 @@ def payback(
         reached[cohort] += found.reached
         for name, values in found.columns.items():
             columns[name][rows] = values
-    done = np.bincount(appraisal.customers.cohort[owed.paid_back], minlength=len(cohorts))
-    counts = np.bincount(appraisal.customers.cohort, minlength=len(cohorts))
-    table = pd.DataFrame({"customer_id": summary.table["customer_id"].array, "deficit": owed.deficit})
-    table["paid_back"], table["paid_back_on"] = owed.paid_back, owed.paid_on
     times = np.linspace(0.0, horizon, steps + 1)
-    curves = _curves(times, reached, done, counts, cohorts)
-    return Payback(table.assign(**columns), *curves, value.settings.horizon, posterior.time_unit)
+    curves = _curves(times, reached, *_done_and_all(appraisal, owed), cohorts)
+    return Payback(_table(appraisal, owed).assign(**columns), *curves, value.settings.horizon, posterior.time_unit)
+
+
+def gathered_payback(appraisal: Appraisal, columns: Mapping[str, FloatArray], reached: FloatArray) -> Payback:
+    """What a pass over all customers found of their payback; without the expected path, which has a pass of its own.
+
+    Parameters
+    ----------
+    columns : name -> (customer,), those of `payback_columns` among them.
+    reached : (cohort, step + 1) customers expected to have paid back by each time, those who had before among them.
+    """
+    owed, settings = appraisal.owed, appraisal.settings
+    assert owed is not None  # nothing is gathered without deficits
+    done, counts = _done_and_all(appraisal, owed)
+    table = _table(appraisal, owed).assign(**{name: columns[name] for name in PAYBACK_COLUMNS})
+    times = np.linspace(0.0, settings.terms.horizon, reached.shape[1])
+    curves = _curves(times, reached - done[:, None], done, counts, appraisal.people.cohorts)
+    return Payback(table, *curves, settings.horizon, settings.time_unit)
+
+
+def _done_and_all(appraisal: Appraisal, owed: Deficits) -> tuple[IntArray, IntArray]:
+    """(cohort,) customers who have paid back, and all."""
+    cohort, size = appraisal.customers.cohort, len(appraisal.people.cohorts)
+    return np.bincount(cohort[owed.paid_back], minlength=size), np.bincount(cohort, minlength=size)
+
+
+def _table(appraisal: Appraisal, owed: Deficits) -> pd.DataFrame:
+    table = pd.DataFrame({"customer_id": appraisal.summary.table["customer_id"].array, "deficit": owed.deficit})
+    return table.assign(paid_back=owed.paid_back, paid_back_on=owed.paid_on)
 
 
 def payback_columns(missing: FloatArray, reached: FloatArray, horizon: float, steps: int = STEPS) -> BlockPayback:

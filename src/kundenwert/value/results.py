@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from kundenwert.value.lever_basis import PackageGains
 from kundenwert.value.potential import Frontier
 from kundenwert.value.settings import ValueSettings
 from kundenwert.value.wallet_basis import WalletBasis
+
+if TYPE_CHECKING:
+    from kundenwert.value.payback_times import Payback
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,6 +59,7 @@ class Value:
     basis : the one that the table rests on.
     levers : what packages of levers gain; None where none were declared.
     wallets : what customers spend in the whole category; None where nothing is known of it.
+    payback : when customers bring back what acquiring them cost; None where it was not asked.
     cost_events : (customer,) what cost events have cost so far by kind, or None.
     notes : what a reader must know about the whole.
     """
@@ -71,6 +76,7 @@ class Value:
     basis: PotentialBasis
     levers: PackageGains | None = None
     wallets: WalletBasis | None = None
+    payback: "Payback | None" = None
     cost_events: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
