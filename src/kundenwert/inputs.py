@@ -7,7 +7,8 @@ import pandas as pd
 
 from kundenwert.customers import CustomerSummary, Holdout, Transactions, hold_out, read, summarize
 from kundenwert.customers.attributes import Attributes, read_attributes, with_attributes
-from kundenwert.customers.events import CostEvents, events_of, read_events, sum_events
+from kundenwert.customers.events import CostEvents, read_events, sum_events
+from kundenwert.customers.joint_costs import joint_costs_note, share_joint_costs
 from kundenwert.customers.ledgers import Ledger, ledger
 from kundenwert.customers.peers import with_peers
 from kundenwert.decisions.hard_events import HardEvents, read_hard_events
@@ -44,7 +45,8 @@ class Data:
     ----------
     transactions, summary, holdout : the log, its customers, and what they did later.
     economics : margin and costs of each customer.
-    events, costs : cost events of these customers, and (customer,) what they add up to by kind; None without events.
+    events, costs : cost events of these customers with their shares of joint costs, and (customer,) what they add up
+        to by kind; None without events.
     facts : objections, removals, complaints; None where no table says.
     levers : what can be done.
     wallets : what customers spend in the whole category, None where no column says.
@@ -111,10 +113,12 @@ def read_data(
             timezone=spec.data.timezone,
             currency=summary.currency,
             base_dir=None if sources.events else spec.base_dir,
+            allocation=own.allocation,
         )
-        events = events_of(events, summary)
+        events = share_joint_costs(events, transactions, summary)
         costs = sum_events(events, summary)
-        summary = replace(summary, counts={**summary.counts, **events.counts})
+        notes = (*summary.notes, *joint_costs_note(events))
+        summary = replace(summary, counts={**summary.counts, **events.counts}, notes=notes)
     facts = None
     if spec.customers is not None:
         stated = {name: getattr(spec.customers, name) for name in ("objection", "removed", "complaint")}

@@ -87,6 +87,29 @@ def test_an_order_that_came_back_costs_on_its_own_day():
     assert book.contributions(0.5, 1.0, [4.0, 9.0])[:3] == pytest.approx([4.05, 12.6 - 1 - 4, -2.5])
 
 
+@pytest.mark.parametrize(
+    ("days", "left"),
+    [
+        (1, [0.0, 0.0]),
+        (49, [0.0, 0.0]),  # the 10th of February is 49 days before the end
+        (50, [0.0, 40.0]),
+        (76, [13.2, 40.0]),  # 25.2 less 5 on the day and 7 in March
+        (1000, [23.3, 40.0]),
+    ],
+)
+def test_what_was_paid_lately_and_has_not_come_back(days, left):
+    assert _book()[0].recent(days).tolist() == left
+
+
+def test_an_excess_of_refunds_takes_nothing_from_later_money():
+    log = pd.DataFrame(
+        [("a", "2025-01-01", 10.0), ("a", "2025-01-02", -30.0), ("a", "2025-03-01", 20.0)],
+        columns=["customer_id", "date", "spend"],
+    )
+    book, _ = _book(log, None)
+    assert book.recent(1000).tolist() == [20.0]
+
+
 def test_without_events_there_is_no_column_of_them():
     book, _ = _book(events=None)
     assert book.kinds == ()

@@ -52,6 +52,18 @@ def test_the_cost_of_an_order_to_come_is_the_sum_of_its_parts():
     assert found.kept.tolist() == [1.0] * 8
 
 
+def test_joint_costs_of_the_past_are_not_expected_of_orders_to_come():
+    summary = returning()
+    costs = economics(summary, margin=0.4, cost_per_order=2.0)
+    joint = TICKETS.assign(joint_tv=100.0)
+    np.testing.assert_array_equal(
+        look_ahead(costs, summary, events=joint).offers, look_ahead(costs, summary, events=TICKETS).offers
+    )
+    alone, without = look_ahead(costs, summary, events=joint[["joint_tv"]]), look_ahead(costs, summary)
+    np.testing.assert_array_equal(alone.offers, without.offers)
+    assert (alone.priors.to_dict(), alone.uniform) == ({}, True)
+
+
 def test_what_is_expected_rests_on_the_priors_of_an_earlier_run():
     summary = returning()
     costs = economics(summary, margin=0.4, return_cost=3.0)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from scipy import stats
 
-from kundenwert.names import EventAhead, Returns
+from kundenwert.names import Allocation, EventAhead, Returns
 from kundenwert.spec import ModelSpec
 from kundenwert.units import Currency, DiscountRate, Horizon, TimeUnit
 from kundenwert.value.assumptions import assumptions_of
@@ -80,7 +80,7 @@ def test_nothing_given_names_every_input():
 
 def test_no_key_is_invented():
     """Each key leads to a field of the spec, but for the two inputs that no spec has."""
-    for key in WITHOUT_ANY.keys() | {"events.ahead", "value.deactivate_after"}:
+    for key in WITHOUT_ANY.keys() | {"events.ahead", "events.allocation", "value.deactivate_after"}:
         if key in {"referrals", "surveys"}:
             continue
         model: type[BaseModel] = ModelSpec
@@ -132,6 +132,19 @@ def test_keys_of_events_count_as_events_and_what_goes_on_stays_a_judgement():
     assert "events" not in origins(found, stated=stated)
     assert "is expected to cause" in words("events.ahead", found, stated=stated)
     assert "not expected to go on" in words("events.ahead", found, stated=stated, ahead=EventAhead.IGNORED)
+
+
+@pytest.mark.parametrize(
+    ("allocation", "by"), [*zip(Allocation, ("the orders", "the service", "what they paid"), strict=True)]
+)
+def test_who_bears_joint_costs_is_a_judgement_wherever_there_are_some(allocation, by):
+    found, stated = economics(margin=0.3), ["events.source", "events.allocation"]
+    assert "events.allocation" not in origins(found, stated=stated)
+    assert origins(found, stated=stated, allocation=allocation)["events.allocation"] == "given"
+    told = words("events.allocation", found, stated=stated, allocation=allocation)
+    assert f"are shared among customers by {by}" in told
+    assert "not off orders to come" in told
+    assert len(told) < 300
 
 
 def test_a_share_of_wallet_is_a_wallet():

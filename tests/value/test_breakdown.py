@@ -159,6 +159,23 @@ def test_events_of_a_log_are_added_up_by_kind():
     assert found["realized_value"].to_dict() == {"a": 12.0, "b": -4.5}
 
 
+def test_realized_value_is_said_before_and_after_joint_costs_are_shared():
+    summary = summary_of(HAND)
+    shares = pd.DataFrame({"joint_tv": [6.0, 1.5, 0.0], "joint_web": [0.25, 0.25, 0.5]})
+    given = {"margin": "share", "cost_per_order": "packing", "acquisition_cost": "won_for"}
+    own = realized_breakdown(summary, economics(summary, **given), EVENTS)
+    found = realized_breakdown(summary, economics(summary, **given), pd.concat([shares, EVENTS], axis=1))
+    assert found.parts[4:] == ("event_ticket", "event_visit", "joint_tv", "joint_web", "acquisition_cost")
+    assert found.joint_parts == ("joint_tv", "joint_web")
+    np.testing.assert_array_equal(found.realized_before_allocation, own.table["realized_value"])
+    np.testing.assert_allclose(found.table["realized_value"], own.table["realized_value"] - shares.sum(axis=1))
+    np.testing.assert_allclose(found.table[[*found.parts]].sum(axis=1), found.table["realized_value"], rtol=1e-14)
+    assert own.joint_parts == ()
+    np.testing.assert_array_equal(own.realized_before_allocation, own.table["realized_value"])
+    assert repr(found).endswith("realized_value -74 (-66 before joint costs)>")
+    assert "before" not in repr(own)
+
+
 def test_events_of_others_are_refused():
     summary = summary_of(HAND)
     with pytest.raises(UsageError, match=r"of 2 customers are not those of the summary's 3.*sum_events"):

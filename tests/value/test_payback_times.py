@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import kundenwert as kw
+from kundenwert.customers.joint_costs import share_joint_costs
 from kundenwert.errors import UsageError
 from kundenwert.value.actual import simulate_value
 from kundenwert.value.deficits import deficits_of
@@ -81,6 +82,26 @@ def test_deficits_and_days_by_hand():
     )
     assert (found.paid_back, found.waiting) == (3, 2)
     assert (table["paid_back_on"].isna() == ~table["paid_back"]).all()
+
+
+def test_shares_of_joint_costs_stand_in_deficits_on_their_day():
+    value, _, summary, _ = shop()
+    log = kw.read(LOG, customer="who", time="day", amount="paid", currency="USD")
+    tv = pd.DataFrame([(None, "2024-02-05", "tv", 60.0)], columns=TICKETS.columns)
+    columns = {"customer": "who", "time": "day", "kind": "kind", "amount": "cost"}
+    events = kw.read_events(pd.concat([TICKETS, tv]), **columns, allocation="per_order")
+    events = share_joint_costs(events, log, summary)
+    costs = kw.sum_events(events, summary)
+    owed = deficits_of(summary, kw.ledger(log, summary, events), value.economics, RATE, costs)
+    by = dict(zip(summary.table["customer_id"], range(5), strict=True))
+    # Six orders up to the 5th of February, two of them of `early`.
+    assert owed.deficit[by["dear"]] == pytest.approx(20 * growth(13) + 15 * growth(9) + 10 * growth(8), rel=1e-12)
+    still = 15 * growth(8) + 10 * growth(8) - (10 - 5 - 2) * growth(4) + 10 * growth(3)
+    assert owed.deficit[by["still"]] == pytest.approx(still, rel=1e-12)
+    assert str(owed.paid_on[by["early"]])[:10] == "2024-01-01"
+    bare = kw.ledger(log, summary, kw.read_events(TICKETS, **columns))
+    with pytest.raises(UsageError, match="the same cost events"):
+        deficits_of(summary, bare, value.economics, RATE, costs)
 
 
 def growth(weeks):

@@ -4,6 +4,7 @@ from kundenwert.customers import examples
 from kundenwert.customers.attributes import Attributes, read_attributes, with_attributes
 from kundenwert.customers.events import CostEvents, events_of, read_events, sum_events
 from kundenwert.customers.holdout import Holdout, hold_out, split
+from kundenwert.customers.joint_costs import share_joint_costs
 from kundenwert.customers.ledgers import Ledger, ledger
 from kundenwert.customers.sources import read
 from kundenwert.customers.summary import CustomerSummary, as_summary, summarize
@@ -24,6 +25,7 @@ __all__ = [
     "read",
     "read_attributes",
     "read_events",
+    "share_joint_costs",
     "split",
     "sum_events",
     "summarize",

@@ -1,8 +1,11 @@
-"""Cost events: what serving a customer cost besides orders, one row an event (a ticket, a visit, a reminder)."""
+"""Cost events: what serving a customer cost besides orders, one row an event (a ticket, a visit, a reminder).
+
+Rows of no customer are joint costs (advertising, a call centre's month); `joint_costs` shares them among customers.
+"""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +20,18 @@ from kundenwert.customers.sources import _check_zone, _split_currency, _to_arrow
 from kundenwert.customers.summary import CustomerSummary
 from kundenwert.customers.tables import blank, customer_codes, load_table, row_violation
 from kundenwert.customers.transactions import check_contract, sort_ids, to_pandas
-from kundenwert.errors import UsageError, Violation
+from kundenwert.errors import UsageError, Violation, did_you_mean
+from kundenwert.names import Allocation
 from kundenwert.units import Currency
 
 MAX_KINDS: Final = 100
 """Each kind becomes a column of every customer: more of them are a free text, not kinds."""
+
+JOINT: Final = "joint_"
+"""What the kind of a joint cost begins with where it is shared: `joint_advertising` beside `ticket`."""
+
+EXACT: Final = 2**53
+"""Whole numbers up to here survive beside empty cells, which make decimal numbers of them."""
 
 _WHAT = "cost events"
 
@@ -36,14 +46,20 @@ class CostEvents:
         (money, not negative), sorted by all four in this order.
     currency : of the amounts, where known.
     counts : `events_read`; of the events of a summary's customers also `events_cut` (after the end of observation)
-        and `events_of_strangers` (up to it, of customers whom the summary does not know).
+        and `events_of_strangers` (up to it, of customers whom the summary does not know); once joint costs are shared,
+        `joint_costs`, their number.
     where : the source as a person names it, for messages.
+    joint : (cost,) `day`, `kind`, `amount` of costs of no customer, sorted likewise; None where there are none, or
+        where they are shared and stand in `table` under kinds that begin with `JOINT`.
+    allocation : by what joint costs are shared.
     """
 
     table: pd.DataFrame
     currency: Currency | None
     counts: Mapping[str, int]
     where: str = _WHAT
+    joint: pd.DataFrame | None = None
+    allocation: Allocation | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -52,7 +68,8 @@ class CostEvents:
 
     def __repr__(self) -> str:
         money = f", {self.currency}" if self.currency else ""
-        return f"CostEvents: {len(self.table):,} events, kinds {', '.join(self.kinds)}{money}"
+        joint = "" if self.joint is None else f", {len(self.joint):,} joint costs to be shared"
+        return f"CostEvents: {len(self.table):,} events, kinds {', '.join(self.kinds)}{joint}{money}"
 
 
 def read_events(
@@ -65,6 +82,7 @@ def read_events(
     timezone: str = "UTC",
     currency: Currency | str | None = None,
     base_dir: str | Path | None = None,
+    allocation: Allocation | str | None = None,
 ) -> CostEvents:
     """Read cost events and hold them against their contract.
 
@@ -77,6 +95,8 @@ def read_events(
     timezone : IANA name; decides which day an event belongs to, as in `read`.
     currency : ISO 4217 code, or `column:NAME` of a column that holds one value.
     base_dir : what relative paths are relative to; default the working directory.
+    allocation : by what costs of no customer are shared, "per_order", "per_event" or "per_amount"; see
+        `share_joint_costs`. Without it, a row without a customer is a mistake.
 
     Returns
     -------
@@ -89,7 +109,7 @@ def read_events(
         The source or a column is missing, or the contract is broken (a missing customer or kind, a time that cannot be
         read, an amount that is no number, not finite or negative): all of it in one message.
     UsageError
-        A time zone or a currency that does not exist, or a source of a kind that cannot be read.
+        A time zone, a currency or an allocation that does not exist, or a source of a kind that cannot be read.
 
     Notes
     -----
@@ -102,23 +122,54 @@ def read_events(
     >>> read_events(tickets, currency="EUR")
     CostEvents: 2 events, kinds ticket, visit, EUR
     """
-    zone = _check_zone(timezone)
+    zone, shared = _check_zone(timezone), _allocation(allocation)
     code, currency_column = _split_currency(currency)
     columns = {"customer_id": customer, "time": time, "kind": kind, "amount": amount}
     if currency_column is not None:
         columns["currency"] = currency_column
     raw = load_table(source, _WHAT, Path(base_dir) if base_dir is not None else Path(), list(columns.values()))
     staged, broken = _staged(raw.table, columns, zone)
+    staged["customer_id"], unnamed = _customers(staged["customer_id"], shared)
     log = check_contract(
         nw.from_native(staged).lazy(),
         where=raw.where,
         currency=code,
         cohort_column=kind,
         carried={},
-        lost=[*raw.lost, *broken],
+        lost=[*raw.lost, *unnamed, *broken],
+        customer_required=False,
     )
     table = to_pandas(log.frame).rename(columns={"cohort": "kind"})
-    return CostEvents(_sorted(table), log.currency, {"events_read": len(table)}, raw.where)
+    named = table["customer_id"].notna()
+    nobody, own = (sorted_events(part, part["kind"]) for part in (table[~named], table[named]))
+    joint = None if nobody.empty else nobody.drop(columns="customer_id")
+    return CostEvents(own, log.currency, {"events_read": len(table)}, raw.where, joint, shared)
+
+
+def _allocation(given: Allocation | str | None) -> Allocation | None:
+    try:
+        return None if given is None else Allocation(given)
+    except ValueError:
+        known = ", ".join(one.value for one in Allocation)
+        hint = did_you_mean(str(given), [one.value for one in Allocation])
+        raise UsageError(f"allocation {given!r} is not known.{hint} Use one of {known}.") from None
+
+
+def _customers(ids: "pd.Series[Any]", shared: Allocation | None) -> tuple["pd.Series[Any]", list[Violation]]:
+    """The ids with those of nobody missing, and what is wrong with them."""
+    nobody = blank(ids)
+    broken = []
+    if shared is None and nobody.any():
+        remedy = (
+            "Name the customer, or say by what costs of no customer are shared: allocation = 'per_order', 'per_event' "
+            "or 'per_amount'."
+        )
+        broken.append(row_violation(ids[nobody], "the customer is missing", remedy))
+    known = ids[~nobody]
+    if pd.api.types.is_float_dtype(known.dtype) and (known.abs() >= EXACT).any():
+        rule = "ids are whole numbers too long to stand beside empty cells"
+        broken.append(Violation(rule, remedy="Write them as text, in the log too."))
+    return ids.where(~nobody), broken
 
 
 def _staged(raw: pd.DataFrame, columns: Mapping[str, str], zone: str) -> tuple[pd.DataFrame, list[Violation]]:
@@ -157,16 +208,20 @@ def _kinds(kinds: "pd.Series[Any]", ids: "pd.Series[Any]", column: str) -> tuple
         remedy = "Name the kinds, such as 'ticket' or 'visit'."
         return kinds, [*broken, Violation(f"column {column!r} does not hold text", remedy=remedy)]
     names = known.astype("str").str.strip()
+    taken = names.str.startswith(JOINT)
+    if taken.any():
+        remedy = f"Kinds that begin with {JOINT!r} are those of shared costs: call them otherwise."
+        rule = f"the kind is {names[taken].iloc[0]!r}"
+        broken.append(row_violation(ids[names.index[taken]], rule, remedy))
     if names.nunique() > MAX_KINDS:
         remedy = f"Group them into {MAX_KINDS} kinds at most: each becomes a column of the breakdown."
         broken.append(Violation(f"there are {names.nunique():,} kinds of event", remedy=remedy))
     return names.reindex(kinds.index), broken
 
 
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+def sorted_events(table: pd.DataFrame, kinds: Iterable[str]) -> pd.DataFrame:
     """Events in one order whatever order they came in: sums over them then are the same to the last bit."""
-    names = sorted(table["kind"].unique())
-    coded = table.assign(kind=pd.Categorical(table["kind"], categories=names))
+    coded = table.assign(kind=pd.Categorical(table["kind"], categories=sorted(set(kinds))))
     ordered = sort_ids(coded.sort_values(["day", "kind", "amount"], kind="stable", ignore_index=True))
     return ordered[["customer_id", "day", "kind", "amount"]]
 
@@ -188,7 +243,8 @@ def events_of(events: CostEvents, summary: CustomerSummary) -> CostEvents:
     Raises
     ------
     UsageError
-        The summary has no `observation_end`, the currencies differ, or no event is of a customer of the summary.
+        The summary has no `observation_end`, the currencies differ, no event is of a customer of the summary, or joint
+        costs are not shared yet.
 
     Examples
     --------
@@ -207,7 +263,7 @@ def events_of(events: CostEvents, summary: CustomerSummary) -> CostEvents:
     left_out = {"events_cut": int((~in_time).sum()), "events_of_strangers": int((in_time & ~known).sum())}
     # Added to what an earlier call found, so that taking them twice says the same as taking them once.
     counts = {**events.counts, **{name: events.counts.get(name, 0) + found for name, found in left_out.items()}}
-    return CostEvents(table[in_time & known].reset_index(drop=True), events.currency, counts, events.where)
+    return replace(events, table=table[in_time & known].reset_index(drop=True), counts=counts)
 
 
 def _checked(events: CostEvents, summary: CustomerSummary) -> dt.date:
@@ -217,7 +273,21 @@ def _checked(events: CostEvents, summary: CustomerSummary) -> dt.date:
         raise UsageError(
             f"events in {events.currency} cannot be taken from orders in {summary.currency}. Convert one of the two."
         )
+    if events.joint is not None:
+        raise UsageError(
+            f"{len(events.joint):,} costs of {events.where} are of no customer. Share them first: "
+            "events = share_joint_costs(events, log, summary)."
+        )
     return summary.observation_end
+
+
+def is_joint(kind: object) -> bool:
+    """Whether a kind is that of shared costs.
+
+    >>> is_joint("joint_advertising"), is_joint("ticket")
+    (True, False)
+    """
+    return str(kind).startswith(JOINT)
 
 
 def sum_events(events: CostEvents, summary: CustomerSummary) -> pd.DataFrame:

@@ -87,11 +87,32 @@ class Ledger:
     @property
     def returned(self) -> npt.NDArray[np.bool_]:
         """(entry,) purchase days that were paid for and of which refunds up to the end of observation left nothing."""
-        money, bought = self.kind < EVENT, np.flatnonzero(self.kind == ORDER)
+        return np.asarray((self.kind == ORDER) & (self.amount > 0) & (self._left <= 0))
+
+    def recent(self, days: int) -> FloatArray:
+        """What customers paid in the last days of observation and no refund has taken back so far.
+
+        Parameters
+        ----------
+        days : the last of them is the end of observation.
+
+        Returns
+        -------
+        (customer,) money.
+        """
+        since = np.datetime64(self.end, "D") - np.timedelta64(days, "D")
+        rows = (self.kind == ORDER) & (self.day > since)
+        paid = np.bincount(self.customer[rows], np.maximum(self._left[rows], 0.0), minlength=len(self.customer_id))
+        return np.asarray(round_money(paid, paid))
+
+    @property
+    def _left(self) -> FloatArray:
+        """(entry,) what refunds leave of a purchase day, negative on a first day that bears an excess; else 0."""
+        money = self.kind < EVENT
         net, _ = net_days(DayBook(self.customer[money], self.kind[money] == REFUND, self.amount[money]))
-        returned = np.zeros(len(self.kind), dtype=bool)
-        returned[bought] = (self.amount[bought] > 0) & (net <= 0)
-        return returned
+        left = np.zeros(len(self.kind))
+        left[self.kind == ORDER] = net
+        return left
 
     def sums(self) -> LedgerSums:
         """Nominal sums by customer: those of the summary, and the events by kind."""

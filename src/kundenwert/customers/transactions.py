@@ -124,6 +124,7 @@ def check_contract(
     cohort_column: str | None,
     carried: Mapping[str, str],
     lost: Sequence[Violation] = (),
+    customer_required: bool = True,
 ) -> Transactions:
     """Hold a staged log against the contract.
 
@@ -136,6 +137,7 @@ def check_contract(
     cohort_column : the input's name of the column `cohort`.
     carried : carried column -> the input's name of it.
     lost : what the reader found before: lines of which it could not make rows.
+    customer_required : whether a row without a customer breaks the contract.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def check_contract(
     if facts["rows"] == 0:
         none = Violation("the input has no rows", remedy="Check the source and its filters.")
         raise DataError(where, lost or [none])
-    rules = (*_RULES, *_carried_rules(carried))
+    rules = (*(_RULES if customer_required else _RULES[1:]), *_carried_rules(carried))
     violations = [*lost]
     violations += [
         _violation(staged.filter(tests[rule.name]), rule, int(facts[rule.name])) for rule in rules if facts[rule.name]

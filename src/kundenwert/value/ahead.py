@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.events import is_joint
 from kundenwert.names import Returns
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics
@@ -111,7 +112,8 @@ def look_ahead(
     economics : of these customers.
     summary : customers; with return costs or modelled returns the columns that `return_shares` reads.
     returns : "modelled" where the spend model saw amounts before refunds.
-    events : (customer,) what events have cost so far, one column a kind, where they are expected to go on.
+    events : (customer,) what events have cost so far, one column a kind, where they are expected to go on. Shares of
+        joint costs are not: one order more or less does not change what an advertisement costs.
     priors : of an earlier run; by default they are fitted to these customers.
 
     Returns
@@ -138,11 +140,14 @@ def look_ahead(
     if shares is not None and shares.orders is not None:
         cost = cost + economics.return_cost * shares.orders.mean
     ahead = None if priors is None else priors.events
-    if events is not None:
-        spent = events.to_numpy(dtype=np.float64).sum(axis=1)
+    own = None if events is None else events[[kind for kind in events.columns if not is_joint(kind)]]
+    if own is not None and own.columns.empty:
+        own = None
+    if own is not None:
+        spent = own.to_numpy(dtype=np.float64).sum(axis=1)
         orders = table["orders"].to_numpy(dtype=np.float64, na_value=np.nan)
         ahead = fit_event_prior(table["cohort"], spent, orders) if ahead is None else ahead
         cost = cost + costs_per_order(ahead, table["cohort"], spent, orders)
-    uniform = economics.uniform and not matters and events is None
-    used = AheadPriors(prior if matters else None, ahead if events is not None else None)
+    uniform = economics.uniform and not matters and own is None
+    used = AheadPriors(prior if matters else None, ahead if own is not None else None)
     return Ahead(economics.margin, cost, economics.active_cost, economics.file_cost, returned, uniform, used)

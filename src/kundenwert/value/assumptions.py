@@ -6,7 +6,7 @@ from typing import Literal
 
 from scipy.special import betaincinv
 
-from kundenwert.names import EventAhead, Returns
+from kundenwert.names import Allocation, EventAhead, Returns
 from kundenwert.value.economics import Economics
 from kundenwert.value.settings import ValueSettings
 
@@ -39,6 +39,7 @@ class _Basis:
     stated: frozenset[str]
     returns: Returns
     ahead: EventAhead
+    allocation: Allocation | None
     alive_by_construction: int
 
     def states(self, key: str) -> bool:
@@ -76,6 +77,7 @@ def assumptions_of(
     stated: Collection[str] = (),
     returns: Returns = Returns.NETTED,
     ahead: EventAhead = EventAhead.PER_ORDER,
+    allocation: Allocation | None = None,
     alive_by_construction: int = 0,
 ) -> tuple[Assumption, ...]:
     """One assumption for each input that is absent or left at its default, and for each judgement about the future.
@@ -87,6 +89,7 @@ def assumptions_of(
     stated : dotted keys that were stated, as `ModelSpec.given_keys` has them.
     returns : where refunds are counted.
     ahead : whether costs of events go on, where there are events.
+    allocation : by what joint costs are shared; None where there are none.
     alive_by_construction : customers of whom the model cannot think that they are gone (BG/NBD, one purchase).
 
     Returns
@@ -112,7 +115,7 @@ def assumptions_of(
     >>> first.key, first.origin
     ('value.margin', 'absent')
     """
-    basis = _Basis(settings, economics, frozenset(stated), returns, ahead, alive_by_construction)
+    basis = _Basis(settings, economics, frozenset(stated), returns, ahead, allocation, alive_by_construction)
     found = []
     for line in _LINES:
         given = basis.states(line.key) or line.known(basis)
@@ -153,6 +156,22 @@ def _events_ahead(basis: _Basis) -> str:
     return (
         "Each order to come is expected to cause the costs of service, complaints and visits that orders of the "
         "customer and of others of the same cohort have caused so far."
+    )
+
+
+_SHARED_BY = {
+    Allocation.PER_ORDER: "the orders that they made",
+    Allocation.PER_EVENT: "the service that they asked for",
+    Allocation.PER_AMOUNT: "what they paid",
+}
+
+
+def _allocation(basis: _Basis) -> str:
+    assert basis.allocation is not None
+    return (
+        f"Costs of no customer, such as advertising, are shared among customers by {_SHARED_BY[basis.allocation]} "
+        "since the last such cost. For whom they really were is not known. They are taken off what customers have "
+        "brought so far, not off orders to come."
     )
 
 
@@ -210,6 +229,14 @@ _LINES = (
         lambda basis: "What service, complaints and visits cost is not known of any customer and not taken off.",
     ),
     _Line("events.ahead", "default", _events_ahead, applies=_has_events, judged=True),
+    _Line(
+        "events.allocation",
+        "given",
+        _allocation,
+        applies=lambda basis: basis.allocation is not None,
+        known=lambda basis: True,
+        judged=True,
+    ),
     _Line(
         "value.cost_per_year_active",
         "default",

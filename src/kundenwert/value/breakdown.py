@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.events import is_joint
 from kundenwert.errors import UsageError
 from kundenwert.value.assumptions import Assumption
 from kundenwert.value.counters import FloatArray
@@ -28,7 +29,8 @@ class RealizedBreakdown:
     ----------
     table : one row a customer, in the order of the summary: `customer_id`; then money, costs negative: `gross_margin`
         (`revenue` where no margin was given), `refunds`, `order_costs`, `return_costs`, `event_KIND` for each kind of
-        cost event, `acquisition_cost` where it is known; last `realized_value`, their sum.
+        cost event, `joint_KIND` for shares of each kind of joint cost, `acquisition_cost` where it is known; last
+        `realized_value`, their sum.
     value_basis : "revenue" where no margin was given.
     not_counted : costs that were given and that are charged to the future only.
     """
@@ -42,9 +44,21 @@ class RealizedBreakdown:
         """The columns that add up to `realized_value`."""
         return tuple(self.table.columns[1:-1])
 
+    @property
+    def joint_parts(self) -> tuple[str, ...]:
+        """The columns that hold shares of joint costs."""
+        return tuple(name for name in self.parts if is_joint(name))
+
+    @property
+    def realized_before_allocation(self) -> FloatArray:
+        """(customer,) the same sum without shares of joint costs: what no rule of sharing has touched."""
+        own = [self.table[name].to_numpy(dtype=np.float64) for name in self.parts if name not in self.joint_parts]
+        return np.asarray(np.sum(own, axis=0) + 0.0)
+
     def __repr__(self) -> str:
         sums = ", ".join(f"{name} {self.table[name].sum():,.0f}" for name in (*self.parts, "realized_value"))
-        return f"<RealizedBreakdown of {len(self.table):,} customers: {sums}>"
+        before = f" ({self.realized_before_allocation.sum():,.0f} before joint costs)" if self.joint_parts else ""
+        return f"<RealizedBreakdown of {len(self.table):,} customers: {sums}{before}>"
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(one.words)}</li>" for one in self.not_counted)
@@ -64,7 +78,7 @@ def realized_breakdown(
     summary : customers; columns `gross`, `refunds`, `orders`, and `returned_orders` for customers with a return cost.
     economics : of these customers, as `resolve_economics` returns it.
     events : what serving these customers cost up to the end of observation, (customer,) one column of money a kind, as
-        `sum_events` returns it.
+        `sum_events` returns it; columns that begin with `joint_` hold shares of joint costs.
 
     Returns
     -------
@@ -109,7 +123,10 @@ def realized_breakdown(
         if economics.value_basis == "revenue":
             raise UsageError(COSTS_WITHOUT_MARGIN)
         sums = _checked(events, table)
-        parts |= {f"{EVENT_PREFIX}{kind}": -sums[kind].to_numpy(dtype=np.float64) for kind in sums.columns}
+        # The kinds of shared costs say so already, and come after the customers' own.
+        for kind in sorted(sums.columns, key=is_joint):
+            name = str(kind) if is_joint(kind) else f"{EVENT_PREFIX}{kind}"
+            parts[name] = -sums[kind].to_numpy(dtype=np.float64)
     if economics.acquisition_cost is not None:
         parts["acquisition_cost"] = -economics.acquisition_cost
     found = pd.DataFrame({"customer_id": table["customer_id"].array})
