@@ -5,11 +5,17 @@ from .customers.attributes import Attributes, read_attributes, with_attributes
 from .customers.events import CostEvents, events_of, read_events, sum_events
 from .customers.holdout import Holdout, hold_out, split
 from .customers.ledgers import Ledger, ledger
+from .customers.peers import with_peers
 from .customers.sources import read
 from .customers.summary import CustomerSummary, as_summary, summarize
+from .decisions.actions import Plan, plan_actions, with_actions
+from .decisions.explaining import Explanation
+from .decisions.hard_events import HardEvents, read_hard_events
 from .decisions.holdout_cells import Cells, draw_cells, held_out_of, thompson_draw
+from .decisions.hysteresis import Published, recall
 from .decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from .decisions.losses import Losses
+from .decisions.one_pass import assess
 from .decisions.segments import Segments, segment
 from .decisions.thresholds import Thresholds
 from .errors import DataError, KundenwertError, SpecError, UsageError
@@ -24,16 +30,27 @@ from .inference.posterior import Posterior, load_posterior
 from .inference.predictive import Tracking, posterior_predictive, prior_predictive, track
 from .pipeline import retrain, score, validate
 from .runs import plots
+from .runs.report_change import LabelFlows, label_flows
 from .simulate import simulate_customers
 from .sources_cited import cite
 from .spec import load_spec
 from .units import DiscountRate, Horizon, TimeUnit
-from .value.acquisition import new_customer_value
+from .value.acquisition import new_customer_offers, new_customer_value
+from .value.assumptions import Assumption, assumptions_of
+from .value.attainable import measured_closure, organic_closure
+from .value.break_even import break_even_acquisition_cost
 from .value.breakdown import RealizedBreakdown, realized_breakdown
+from .value.bridge import EquityChange, equity_change
 from .value.dead_or_silent import ChurnFigures, churn_figures, watch_list_date
 from .value.economics import Economics, resolve_economics
+from .value.effects import Counts, Measurement
+from .value.equity import Equity, customer_equity
 from .value.estimate import estimate_value
-from .value.labelled import predictive_quantiles
+from .value.explained_room import explain_room
+from .value.labelled import predictive_quantiles, value_draws
+from .value.levers import Lever, lever_of, levers_of
+from .value.paired import Snapshot
+from .value.payback_times import Payback, payback
 from .value.quantities import (
     churn_probability,
     expected_purchases,
@@ -44,6 +61,7 @@ from .value.quantities import (
 )
 from .value.results import Value
 from .value.returns import ReturnShares, return_shares
+from .value.wallet_data import WalletData, read_wallets
 
 __all__ = [
     "examples",
@@ -58,6 +76,7 @@ __all__ = [
     "read_attributes",
     "Attributes",
     "with_attributes",
+    "with_peers",
     "ledger",
     "Ledger",
     "split",
@@ -92,14 +111,47 @@ __all__ = [
     "RealizedBreakdown",
     "return_shares",
     "ReturnShares",
+    "read_wallets",
+    "WalletData",
+    "Lever",
+    "lever_of",
+    "levers_of",
+    "Counts",
+    "Measurement",
     "estimate_value",
     "Value",
+    "value_draws",
+    "explain_room",
+    "assumptions_of",
+    "Assumption",
+    "organic_closure",
+    "measured_closure",
+    "payback",
+    "Payback",
+    "customer_equity",
+    "Equity",
+    "equity_change",
+    "EquityChange",
+    "Snapshot",
     "new_customer_value",
+    "new_customer_offers",
+    "break_even_acquisition_cost",
     "predictive_quantiles",
     "segment",
     "Segments",
+    "assess",
+    "Explanation",
+    "recall",
+    "Published",
+    "read_hard_events",
+    "HardEvents",
+    "label_flows",
+    "LabelFlows",
     "Thresholds",
     "Losses",
+    "plan_actions",
+    "Plan",
+    "with_actions",
     "allocate",
     "Allocation",
     "budget_points",
