@@ -28,7 +28,7 @@ from kundenwert.spec import NOT_USED_YET, ModelSpec, load_spec
 from kundenwert.spec_tables import MIN_DRAWS
 from kundenwert.spec_wording import known_keys
 from kundenwert.units import Horizon, TimeUnit
-from spec_world import MODELS, mistakes_of, spec_with
+from spec_world import EVERYTHING, MODELS, mistakes_of, spec_with
 
 
 def written(folder: Path, text: str) -> Path:
@@ -57,7 +57,7 @@ def test_defaults_of_a_spec_with_only_the_required_keys() -> None:
 
 def test_the_specs_that_ship_are_valid_and_use_every_key_they_state() -> None:
     paths = sorted(MODELS.glob("*.toml"))
-    assert {"cdnow", "cdnow-sample"} <= {p.stem for p in paths}
+    assert {"cdnow", "cdnow-sample", "shop"} <= {p.stem for p in paths}
     for path in paths:
         spec = load_spec(path)
         assert spec.name == path.stem
@@ -89,12 +89,8 @@ def test_every_choice_is_explained_in_the_readme_of_the_models(names: type[StrEn
 
 def test_the_readme_says_what_is_not_used_yet() -> None:
     readme = (MODELS / "README.md").read_text(encoding="utf-8")
-    told = readme.partition("under `not_used` in the run's manifest:\n")[2].partition("## Every key")[0]
-    spans = set(re.findall(r"`([^`\n]+)`", told))
-    assert set(NOT_USED_YET) - spans == set()
-    used = {span for span in spans if span in known_keys(ModelSpec)} - set(NOT_USED_YET)
-    conditional = {f"value.cost_per_{part}" for part in ("order", "year_active", "year_on_file")}
-    assert used == {*conditional, "potential.basis", "potential.peers"}
+    told = readme.partition("is not used yet")[0].rpartition("\n\n")[2]
+    assert set(re.findall(r"`([a-z]+\.[a-z_]+)`", told)) == set(NOT_USED_YET)
 
 
 def test_small_cohorts_have_a_floor_without_pooling_only() -> None:
@@ -115,6 +111,8 @@ def test_margin_decides_the_value_basis_and_columns_are_listed_once() -> None:
     spec = spec_with(value={"margin": "column:m", "acquisition_cost": "column:m"}, cohorts={"by": "column:channel"})
     assert spec.value_basis == "contribution"
     assert spec.carried_columns == ("m",)
+    every = ModelSpec.from_mapping(EVERYTHING)
+    assert every.carried_columns == ("margin", "handling", "service", "mailing", "cac", "return_cost")
 
 
 def test_priors_are_read_by_coordinate() -> None:
@@ -228,6 +226,21 @@ frontier = 0.95
         ({"report": {"customer_ids": "hid"}}, "report.customer_ids: 'hid' is not known. Did you mean 'hide'?"),
         ({"gate": {"max_rhat": 1}}, "gate.max_rhat: 1 is not possible: it must be above 1."),
         ({"potential": {"peers": "cohort"}}, "potential.peers: 'cohort' is not a list."),
+        (
+            {"potential": {"peers": ["channel", "region"]}},
+            "potential.peers: peers ['channel', 'region'] lack \"cohort\": peers have parameters of their own, and "
+            'cohorts have them. Write ["cohort", "channel", "region"]; where cohorts are not to matter, let all '
+            'customers be one: cohorts.by = "all".',
+        ),
+        ({"potential": {"peers": []}}, 'potential.peers: peers [] lack "cohort"'),
+        (
+            {"potential": {"basis": "levers"}},
+            "potential.basis: 'levers' has nothing to rest on. Add [[levers]], or leave the basis to 'auto'.",
+        ),
+        (
+            {"potential": {"basis": "wallet"}},
+            "potential.basis: 'wallet' has nothing to rest on. Add potential.wallet or potential.share",
+        ),
     ],
 )
 def test_impossible_values_are_named(tables: dict[str, Any], message: str) -> None:

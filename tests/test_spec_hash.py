@@ -82,7 +82,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "customers.source": ("customers",),
     "events.source": ("events",),
     "potential.wallet": ("potential.wallet_error", "potential.wallet_covariates"),
-    "levers": ("segments.packages", "segments.losses", "budget.capacities"),
+    "levers": ("segments.packages", "segments.losses", "budget.capacities", "potential.basis"),
     "value.margin": (
         "events",
         "value.cost_per_order",

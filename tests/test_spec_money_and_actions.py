@@ -1,4 +1,4 @@
-"""Customers, events, returns, wallets, levers, packages and budget in a spec: checked, and listed while not used."""
+"""Customers, events, returns, wallets, levers, packages and budget in a spec: checked, used, and shown."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from kundenwert.errors import SpecError
-from kundenwert.names import Journey
+from kundenwert.names import Allocation, Journey
 from kundenwert.spec import NOT_USED_YET, ModelSpec, load_spec
 from kundenwert.spec_settings import SHOWN, settings_shown
-from kundenwert.spec_values import number_or_zero
 from kundenwert.spec_wording import given_keys, known_keys
 from kundenwert.units import Horizon
 from spec_world import EVERYTHING, ZERO_ONE, lever, mistakes_of, spec_with
@@ -197,32 +196,36 @@ def test_impossible_values_about_money_and_actions_are_named(tables: dict[str, A
 
 
 def test_keys_of_later_versions_are_accepted_checked_and_listed() -> None:
-    conditional = {f"value.cost_per_{part}" for part in ("order", "year_active", "year_on_file")}
-    conditional |= {"potential.basis", "potential.peers", "segments.losses"}
     spec = ModelSpec.from_mapping(EVERYTHING)
-    assert set(spec.not_used) == (set(NOT_USED_YET) | conditional) - {"potential.share"}
-    assert spec_with(potential={"share": "column:share"}).not_used == ("potential.share",)
+    assert NOT_USED_YET == spec.not_used == ("gate.holdout",)
+    assert spec_with(potential={"share": "column:share"}).not_used == ()
+
+
+def test_what_a_spec_states_is_what_it_holds() -> None:
+    spec = ModelSpec.from_mapping(EVERYTHING)
+    assert spec.events is not None
+    assert spec.events.allocation is Allocation.PER_EVENT
+    assert spec.value.cost_per_order == "column:handling"
     assert spec.levers[0].duration == Horizon(26, "week")
     assert spec.levers[0].journey == (Journey.RETENTION, Journey.REACTIVATION)
     assert spec.levers[1].effect.mean is None
     assert spec.segments.packages.dormant == ("win-back mail",)
+    assert spec.segments.loss_matrix is None  # it is derived from the levers
+    assert spec_with(segments={"losses": ZERO_ONE}).segments.loss_matrix == tuple(map(tuple, ZERO_ONE))
     assert spec.budget.capacities == {"mail": 4000}
 
 
-def test_what_is_not_used_yet_changes_nothing_that_is_computed() -> None:
-    spec = ModelSpec.from_mapping(EVERYTHING)
-    assert spec.segments.loss_matrix is None
-    assert spec_with(segments={"losses": ZERO_ONE}).segments.loss_matrix == tuple(map(tuple, ZERO_ONE))
-    assert number_or_zero(spec.value.cost_per_order) == 0.0
-    assert number_or_zero(spec_with(value={"margin": 0.3, "cost_per_order": 4}).value.cost_per_order) == 4.0
-    assert spec.carried_columns == ("margin", "cac")
-
-
-def test_the_settings_shown_are_those_that_something_rests_on() -> None:
+def test_all_settings_that_something_rests_on_are_shown() -> None:
     shown = settings_shown(ModelSpec.from_mapping(EVERYTHING))
     assert set(SHOWN) <= set(known_keys(ModelSpec))
-    idle = ("budget.", "value.cost_per_", "segments.losses")  # that table, and what the values of these keys ask for
-    assert set(shown) == {key for key in SHOWN if key not in NOT_USED_YET and not key.startswith(idle)}
-    assert shown.keys() < settings_shown(spec_with()).keys()
+    assert not set(SHOWN) & set(NOT_USED_YET)
+    assert tuple(shown) == SHOWN
     assert shown["value.horizon"] == {"value": "2 years", "origin": "given"}
-    assert settings_shown(spec_with())["potential.frontier"] == {"value": "0.8", "origin": "judgement"}
+    assert shown["value.cost_per_order"] == {"value": "column:handling", "origin": "given"}
+    assert shown["events.allocation"] == {"value": "per_event", "origin": "given"}
+    assert shown["potential.peers"] == {"value": "cohort, channel", "origin": "given"}
+    assert shown["segments.losses"] == {"value": "levers", "origin": "given"}
+    plain = settings_shown(spec_with())
+    assert shown.keys() - plain.keys() == {"events.ahead", "events.allocation"}  # of a table that is not there
+    assert plain["potential.frontier"] == {"value": "0.8", "origin": "judgement"}
+    assert plain["value.deactivate_after"] == {"value": None, "origin": "default"}

@@ -7,7 +7,15 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from kundenwert.names import Allocation, Discounting, EventAhead, FrequencyLever, Returns
 from kundenwert.spec_tables import ExperimentSpec, HorizonText, NotNegative, Positive, Share, Table, Text, Texts
-from kundenwert.spec_values import column_name, read_choice, read_column, read_list, read_number_or_column, table_in
+from kundenwert.spec_values import (
+    column_name,
+    peers_mistake,
+    read_choice,
+    read_column,
+    read_list,
+    read_number_or_column,
+    table_in,
+)
 from kundenwert.units import Horizon
 
 MAX_FRONTIER = 0.9
@@ -109,6 +117,13 @@ class PotentialSpec(Table):
             )
         return frontier
 
+    @field_validator("peers")
+    @classmethod
+    def _with_the_cohort(cls, peers: tuple[str, ...]) -> tuple[str, ...]:
+        if mistake := peers_mistake(peers, all_alike='cohorts.by = "all"'):
+            raise ValueError(mistake)
+        return peers
+
     @field_validator("attainable", mode="before")
     @classmethod
     def _two_shapes(cls, shapes: object) -> object:
@@ -151,6 +166,13 @@ def money_contradictions(mapping: Mapping[str, Any]) -> list[str]:
         found.append(
             "potential.wallet_covariates: they carry wallets over to customers without one, and nobody has one here. "
             "Add potential.wallet or potential.share."
+        )
+    missing = {"levers": "[[levers]]"} if not mapping.get("levers") else {}
+    missing |= {"wallet": "potential.wallet or potential.share"} if not {"wallet", "share"} & potential.keys() else {}
+    basis = potential.get("basis")
+    if isinstance(basis, str) and basis in missing:
+        found.append(
+            f"potential.basis: '{basis}' has nothing to rest on. Add {missing[basis]}, or leave the basis to 'auto'."
         )
     return found
 

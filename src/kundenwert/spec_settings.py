@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kundenwert.spec import NOT_USED_YET, ModelSpec
+from kundenwert.spec import ModelSpec
 
 JUDGEMENTS = frozenset(
     {
@@ -26,6 +26,8 @@ SHOWN = (
     "value.acquisition_cost",
     "value.returns",
     "value.return_cost",
+    "events.ahead",
+    "events.allocation",
     "value.interval",
     "churn.horizon",
     "cohorts.by",
@@ -33,6 +35,8 @@ SHOWN = (
     "purchase.family",
     "spend.family",
     "inference.engine",
+    "potential.basis",
+    "potential.peers",
     "potential.frontier",
     "potential.attainable",
     "potential.growth_cap",
@@ -52,16 +56,20 @@ SHOWN = (
 def settings_shown(spec: ModelSpec) -> dict[str, dict[str, Any]]:
     """Dotted key -> {"value", "origin"}; what the spec does not state is a default, or a judgement of ours.
 
-    What this version does not use is left out: nothing on the page rests on it.
+    Keys of a table that the spec does not have are left out: nothing on the page rests on them.
     """
-    idle = {*NOT_USED_YET, *spec.not_used}
     shown = {}
     for key in SHOWN:
-        if idle & {key, key.partition(".")[0]}:
-            continue
         table, name = key.split(".")
-        value = getattr(getattr(spec, table), name)
+        keys = getattr(spec, table)
+        if keys is None:
+            continue
+        value = getattr(keys, name)
         given = key in spec.given_keys
         origin = "given" if given else "judgement" if key in JUDGEMENTS else "default"
-        shown[key] = {"value": None if value is None else str(value), "origin": origin}
+        shown[key] = {"value": None if value is None else _text(value), "origin": origin}
     return shown
+
+
+def _text(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else str(value)

@@ -4,7 +4,7 @@ import datetime
 import math
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -157,6 +157,27 @@ def horizon_text(horizon: Horizon) -> str:
     """A horizon as text that reads back to the last digit, and alike for `26 week` and `26.0 weeks`."""
     count = int(horizon.count) if horizon.count.is_integer() else repr(horizon.count)
     return f"{count} {horizon.unit}{'' if horizon.count == 1 else 's'}"
+
+
+def peers_mistake(peers: Sequence[str], *, all_alike: str) -> str:
+    """Why names are not those of peers, with the way out; "" where they are.
+
+    Parameters
+    ----------
+    all_alike : how to say where the reader is that cohorts are not to matter.
+
+    Examples
+    --------
+    >>> peers_mistake(["cohort", "channel"], all_alike=""), peers_mistake(["channel"], all_alike="")[-19:]
+    ('', 'customers be one: .')
+    """
+    if "cohort" in peers:
+        return ""
+    wanted = ", ".join(f'"{name}"' for name in ("cohort", *peers))
+    return (
+        f'peers {[*peers]} lack "cohort": peers have parameters of their own, and cohorts have them. Write '
+        f"[{wanted}]; where cohorts are not to matter, let all customers be one: {all_alike}."
+    )
 
 
 def prior_mistake(mean: float, sd: float) -> str:

@@ -14,6 +14,7 @@ from kundenwert.customers.tables import blank, row_violation
 from kundenwert.customers.transactions import category_texts
 from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
 from kundenwert.names import CUSTOMER_COLUMNS, SUMMARY_TABLE
+from kundenwert.spec_values import peers_mistake
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
@@ -86,12 +87,8 @@ def with_peers(
 
 def _columns(peers: Sequence[str]) -> list[str]:
     """The columns besides the cohort."""
-    if isinstance(peers, str) or COHORT not in peers:
-        named = ", ".join(f'"{name}"' for name in ([peers] if isinstance(peers, str) else peers))
-        raise UsageError(
-            f'peers {peers!r} lack "cohort": peers have parameters of their own, and cohorts have them. Write '
-            f'["cohort", {named}]; where cohorts are not to matter, let all customers be one: cohort = "all".'
-        )
+    if mistake := peers_mistake([peers] if isinstance(peers, str) else peers, all_alike='cohort = "all"'):
+        raise UsageError(mistake)
     twice = sorted({name for name in peers if peers.count(name) > 1})
     if twice:
         raise UsageError(f"peers name {', '.join(twice)} more than once.")
