@@ -10,7 +10,7 @@ import pytest
 from kundenwert.customers.summary import as_summary
 from kundenwert.decisions.evsi.waiting import LookAhead
 from kundenwert.decisions.hard_events import HardEvents
-from kundenwert.decisions.hysteresis import recall
+from kundenwert.decisions.hysteresis import Published, recall
 from kundenwert.decisions.judging import Rule, Verdicts, judge
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import concluded, repairs_of, segment
@@ -231,6 +231,22 @@ def test_nothing_is_done_to_who_objected_or_is_gone_and_nothing_sold_to_who_comp
     assert gains.usable[events.complaint & ~untouched][:, ~sells].all()
     for name in ("chosen_on", "gain", "cost"):
         assert (getattr(gains, name)[~gains.usable] == 0).all()
+
+
+def test_who_has_died_is_dormant_for_certain_whatever_stood_before(with_events):
+    events, without, found = with_events
+    gone = events.removed & ~events.objected
+    assert (without.table["segment"] != "dormant")[gone].any()
+    assert (found.table["segment"][gone] == "dormant").all()
+    assert (found.table["p_dormant"][gone] == 1).all()
+    assert (found.table["expected_loss"][gone] == 0).all()
+    posterior, summary = world("mbgnbd")
+    published = Published(np.zeros(CUSTOMERS, dtype=np.int64), np.full(CUSTOMERS, np.datetime64(END)))
+    terms = {"margin": 0.2, "cost_per_order": 6.0, "cost_per_year_active": 4.0, "levers": LEVERS} | FAST
+    given = {"thresholds": found.thresholds, "events": events, "published": published, "switching_cost": np.inf}
+    later = assess(posterior, summary, **given, **terms).table
+    assert (later["segment"][gone] == "dormant").all()
+    assert (later["segment"][~gone & ~events.objected] == "most_valuable").all()
 
 
 def test_below_zero_is_said_of_nobody_who_complains(with_events):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
-from kundenwert.decisions.hard_events import HardEvents
+from kundenwert.decisions.hard_events import HardEvents, known_gone
 from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
 from kundenwert.decisions.rule import ROUNDING, WITHHELD, BoolArray, Decision, allowed_labels, decide
@@ -126,6 +126,8 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     found = states_of(outlook, room, room.scaled_by(rule.scale), rule.marks)
     if (bad := not_finite(found)).any():
         raise NumericalError(f"draws of value are not finite for {customers.first_ids(rows[bad])}.")
+    if rule.events is not None:
+        found = replace(found, probabilities=known_gone(found.probabilities, rule.events.removed[rows]))
     allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
     action, least = least_risk(risks(found.probabilities, rule.losses), allowed)
     dear = least > (REJECTION_FLOOR if rule.price is None else rule.price)
