@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kundenwert.decisions.segments import Segments
-from kundenwert.further import further_of
+from kundenwert.further import assumed, further_of
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import FORMAT_VERSION, Verdict
@@ -169,6 +169,7 @@ def save(
         "cohorts": found.data.summary.cohorts,
         "thresholds": found.segments.thresholds.to_dict(),
         "losses": found.segments.losses.to_dict(),
+        "assumptions": [vars(one) for one in assumed(found.spec, found.data, found.segments.value)],
         "ahead_priors": found.segments.value.ahead.priors.to_dict(),
     }
     writers: dict[str, Callable[[Path], None]] = {
@@ -188,7 +189,7 @@ def _optional(found: Found) -> dict[str, Callable[[Path], None]]:
     value, plan = found.segments.value, found.actions.plan
     files: dict[str, Callable[[Path], None]] = {}
     if value.levers is not None or value.wallets is not None:
-        files["potential.parquet"] = lambda path: value.detail.to_parquet(path, index=False)
+        files["potential.parquet"] = lambda path: found.segments.potential.to_parquet(path, index=False)
     if plan is not None:
         files["actions.parquet"] = lambda path: plan.table.to_parquet(path, index=False)
     if (wallets := value.wallets) is not None:

@@ -21,7 +21,8 @@ from kundenwert.errors import NumericalError
 from kundenwert.names import SEGMENTS, STATES
 from kundenwert.value.actual import Living
 from kundenwert.value.appraisal import Appraisal
-from kundenwert.value.outlook import Outlook
+from kundenwert.value.counters import Purpose
+from kundenwert.value.outlook import Outlook, interval_of
 from kundenwert.value.room import Room
 
 OBJECTED = len(SEGMENTS)  # after the labels: in the total, in none of them
@@ -98,6 +99,7 @@ class Judged:
     label : (row,) position in `names.SEGMENTS`, or after them for customers who objected.
     price : (row,) position on the grid of prices from which on that label is published, 0 where it is in any case.
     future : (row, draw) simulated value.
+    intervals : (row, 4) ends of the predictive intervals of unrealized and of potential value.
     """
 
     probabilities: FloatArray
@@ -107,6 +109,7 @@ class Judged:
     label: IntArray
     price: IntArray
     future: FloatArray
+    intervals: FloatArray
 
 
 def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisal: Appraisal) -> Judged:
@@ -152,7 +155,8 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
         label, price = positions_of(decision.labels), np.zeros(len(rows), dtype=np.int64)
     if rule.events is not None:
         label = np.where(rule.events.objected[rows], OBJECTED, label)
-    return Judged(found.probabilities, found.squares, found.cycle, waiting, label, price, future)
+    intervals = _intervals(outlook, room, future, rule, appraisal.settings.interval)
+    return Judged(found.probabilities, found.squares, found.cycle, waiting, label, price, future, intervals)
 
 
 @dataclass
@@ -163,6 +167,7 @@ class Verdicts:
     ----------
     probabilities, squares, cycle, waiting : (customer, ...), see `Judged`.
     totals : (label, price, draw) simulated value; one price where it is given.
+    intervals : (customer, 4), see `Judged`.
     """
 
     rule: Rule
@@ -171,6 +176,7 @@ class Verdicts:
     cycle: FloatArray
     waiting: FloatArray
     totals: FloatArray
+    intervals: FloatArray
 
     @classmethod
     def of(cls, rule: Rule, customers: int, draws: int) -> "Verdicts":
@@ -178,12 +184,14 @@ class Verdicts:
         states, prices = len(STATES), len(rule.prices) if rule.price is None else 1
         chances, squares = np.empty((customers, states)), np.empty((customers, states - 1))
         totals = np.zeros((len(SEGMENTS) + 1, prices, draws))
-        return cls(rule, chances, squares, np.empty(customers), np.empty(customers), totals)
+        each = (np.empty(customers), np.empty(customers))
+        return cls(rule, chances, squares, *each, totals, np.empty((customers, 4)))
 
     def add(self, rows: IntArray, found: Judged) -> None:
         """The next block, of these customers."""
         self.probabilities[rows], self.squares[rows] = found.probabilities, found.squares
         self.cycle[rows], self.waiting[rows] = found.cycle, found.waiting
+        self.intervals[rows] = found.intervals
         keys = found.label * self.totals.shape[1] + found.price
         flat = self.totals.reshape(-1, self.totals.shape[2])
         for key in np.unique(keys).tolist():
@@ -214,6 +222,14 @@ class Verdicts:
             found = self.totals[:OBJECTED, : reached + 1].sum(axis=1)
             found[WITHHELD] += self.totals[:OBJECTED, reached + 1 :].sum(axis=(0, 1))
         return dict(zip(SEGMENTS, found, strict=True)), objected
+
+
+def _intervals(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, mass: float) -> FloatArray:
+    """(row, 4) what more a customer will be worth, and in all: in each draw's future, of those who are not gone."""
+    block, draws = outlook.block, room.draws
+    alive = block.streams.units(Purpose.PREDICTIVE)[:, draws] < block.p_alive[:, draws]
+    more = alive * (room.scaled_by(rule.scale) * room.given_alive)
+    return np.column_stack([*interval_of(more, mass), *interval_of(future[:, draws] + more, mass)])
 
 
 def _waiting(

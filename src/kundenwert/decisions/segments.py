@@ -98,6 +98,19 @@ class Segments:
         return explained(self, customer_id)
 
     @property
+    def potential(self) -> pd.DataFrame:
+        """(customer,) unrealized value by every basis at hand, and predictive intervals of what is used.
+
+        After the columns of `side_by_side`: `unrealized_low`, `unrealized_high`, `potential_low`, `potential_high`. A
+        customer who has gone has no room in that future; room itself is as likely as its prior says. Missing of
+        customers who objected.
+        """
+        names = ("unrealized_low", "unrealized_high", "potential_low", "potential_high")
+        found = self.value.detail.assign(**dict(zip(names, self.verdicts.intervals.T, strict=True)))
+        found.loc[self.table["segment"].isna().to_numpy(), found.columns[1:]] = np.nan
+        return found
+
+    @property
     def four_classes(self) -> pd.DataFrame:
         """(customer,) `customer_id`, `class` and `tag` as textbooks have them, see `textbook_classes`."""
         return textbook_classes(self.table)

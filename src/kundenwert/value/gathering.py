@@ -15,7 +15,7 @@ from kundenwert.value.breakdown import realized_breakdown
 from kundenwert.value.churn import p_silent, simulate_silence
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.lever_basis import columns_of, gathered_gains, room_of
-from kundenwert.value.outlook import Outlook
+from kundenwert.value.outlook import Outlook, interval_of
 from kundenwert.value.payback_times import STEPS, gathered_payback, payback_columns
 from kundenwert.value.potential import SENSITIVITY, Frontier, adding_up_scale, growth_limit, share_between_cohorts
 from kundenwert.value.results import Totals, Value
@@ -90,8 +90,7 @@ def reduce_futures(outlook: Outlook, appraisal: Appraisal) -> Simulated:
     missing = None if appraisal.owed is None else appraisal.owed.missing[outlook.rows]
     future = simulate_value(outlook, missing)
     silent = p_silent(block, outlook.terms.churn_horizon)
-    tail = (1.0 - settings.interval) / 2
-    low, high = np.quantile(future.value, [tail, 1.0 - tail], axis=1)
+    low, high = interval_of(future.value, settings.interval)
     columns = {
         "churn_probability": silent.mean(axis=1)[block.purchases.which],
         "actual_value_low": low,

@@ -101,3 +101,23 @@ def file_cost_gone(block: Block, cost: FloatArray, terms: Terms) -> FloatArray:
     _, t_x, T = block.purchases.columns
     left = np.clip(terms.deactivation - (T - t_x), 0.0, terms.horizon)[:, 0]
     return np.asarray(cost * kept_for(left, terms)[block.purchases.which])
+
+
+def interval_of(values: FloatArray, mass: float) -> tuple[FloatArray, FloatArray]:
+    """(row,) lower and upper end of the central interval of each row's draws.
+
+    Parameters
+    ----------
+    values : (row, draw).
+    mass : of the interval.
+
+    Examples
+    --------
+    >>> [end.tolist() for end in interval_of(np.arange(5.0)[None], 0.5)]
+    [[1.0], [3.0]]
+    """
+    from kundenwert.value.kernels.quantiles import row_quantiles
+
+    found = np.empty((2, len(values)))
+    row_quantiles(np.ascontiguousarray(values), np.array([0.5 - mass / 2, 0.5 + mass / 2]), found)
+    return found[0], found[1]

@@ -7,34 +7,9 @@ import numpy as np
 from numba import njit
 
 from kundenwert.families.kernels.scalar import ANY_ORDER
+from kundenwert.value.kernels.quantiles import between
 from kundenwert.value.kernels.words import Array
 from kundenwert.value.kernels.worth import numbers, time_alive
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
-def _select(values: Array, low: int, high: int, k: int) -> float:
-    """The k-th smallest of `values[low:high]`, which is left at its place with smaller ones before it (Hoare)."""
-    first, last = low, high - 1
-    while first < last:
-        a, b, c = values[first], values[(first + last) // 2], values[last]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = first, last
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            last = j
-        elif k >= i:
-            first = i
-        else:
-            break
-    return values[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
@@ -71,15 +46,9 @@ def frontier_levels(
             for q in range(len(quantiles)):
                 place = (count - 1) * quantiles[q]
                 k = min(int(place), count - 1)
-                below = _select(upper, begin, held, k - less)
-                above = below
-                if k + 1 < count:
-                    above = upper[k + 1 - less]
-                    for i in range(k + 2 - less, held):
-                        above = upper[i] if upper[i] < above else above
-                out[q, node, draw] = below + (place - k) * (above - below)
+                out[q, node, draw] = between(upper, begin, held, k - less, place - k)
                 begin = k - less
-                bound = below if q == 0 else bound
+                bound = upper[k - less] if q == 0 else bound
             bound = bound if node > 0 and _dearer(offers[node], offers[node - 1]) else -np.inf
 
 
