@@ -39,7 +39,9 @@ def test_they_are_quantiles_of_what_happens_in_each_future(world):
             more = (living * one["unrealized"].to_numpy())[known]
             both = one["outcome"].to_numpy()[known] + more
             expected = [*np.quantile(more, [0.05, 0.95]), *np.quantile(both, [0.05, 0.95])]
-            found = segments.potential.iloc[row][["unrealized_low", "unrealized_high", "potential_low", "potential_high"]]
+            found = segments.potential.iloc[row][
+                ["unrealized_low", "unrealized_high", "potential_low", "potential_high"]
+            ]
             np.testing.assert_allclose(found.to_numpy(float), expected, rtol=1e-9, atol=1e-9)
 
 

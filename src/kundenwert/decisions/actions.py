@@ -10,18 +10,20 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.decisions.derived_losses import position_of
-from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, draw_cells
+from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, draw_cells, thompson_draw
 from kundenwert.decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.errors import UsageError
+from kundenwert.names import Customize, State
 from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains, refused_levers
 from kundenwert.value.lever_gains import gains_by_draw, reach
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.packages import packages_open
 
 POINTS = 25  # of a budget curve
+DIALOGUE = (State.MOST_VALUABLE.value, State.SUPER_GROWTH.value)  # who is asked, as long as nobody knows their needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +32,10 @@ class Plan:
 
     Parameters
     ----------
-    table : one row a customer for whom an action was chosen: `customer_id, segment, action, cost, gain, chance,
-        shortfall, held_out, propensity`; money, expected; `gain` is net of cost, `shortfall` the mean of the 5 % worst.
+    table : one row a customer for whom an action was chosen: `customer_id, segment, action, customize, cost, gain,
+        chance, shortfall, held_out, propensity`; money, expected; `gain` is net of cost, `shortfall` the mean of the
+        5 % worst; `customize` is how customers are treated differently (Gilmore and Pine 1997), as the levers state or,
+        as long as nobody knows their needs, by label.
     names : of the actions, packages of levers.
     by_draw : (action, draw) gain of the treated together given each draw of parameters and effects, in money.
     assumed : (action,) whether a lever of it rests on what was declared alone.
@@ -69,6 +73,7 @@ def plan_actions(
     capacities: Mapping[str, int] | None = None,
     holdout: float = HELD_OUT_SHARE,
     packages: Mapping[str, Sequence[str] | None] | None = None,
+    explore: str | None = None,
     threads: int | None = None,
 ) -> Plan:
     """Chooses at most one package of levers for each customer, and holds some customers out at random.
@@ -84,7 +89,10 @@ def plan_actions(
     holdout : share of the chosen from whom the action is withheld, keyed by id and action: the same in every run.
     packages : standard packages of labels, as `[segments.packages]` states them; by default they follow from the
         kinds of levers.
-    threads : of the pass over the chosen customers; no result depends on it.
+    explore : name of a batch of decisions, such as its date: packages are then chosen by one draw of all effects,
+        another one for each batch, instead of by their means, so that levers are tried as often as they may be the
+        best (Thompson 1933). What is reported stays what is expected.
+    threads : of the passes over the customers; no result depends on it.
 
     Returns
     -------
@@ -100,11 +108,12 @@ def plan_actions(
     """
     gains = open_gains(segments)
     ids, notes = segments.table["customer_id"].to_numpy(dtype=object), []
-    names, choose = gains.names[1:], np.where(np.isfinite(gains.chosen_on), gains.chosen_on, 0.0)[:, 1:]
+    known = gains.chosen_on if explore is None else _under_one_draw(segments, gains, explore, threads)
+    names, choose = gains.names[1:], np.where(np.isfinite(known), known, 0.0)[:, 1:]
     cost = np.where(choose > 0, gains.cost[:, 1:], 0.0)
     allocation = curve = None
     if budget is None:
-        action = _standard(segments, gains, packages)
+        action = _standard(segments, gains, choose, packages)
     else:
         channel, blocked = _channels(gains, capacities)
         choose = np.where(blocked, 0.0, choose)
@@ -151,16 +160,45 @@ def with_actions(segments: Segments, plan: Plan) -> Segments:
     return replace(segments, table=table)
 
 
-def _standard(segments: Segments, gains: PackageGains, packages: Mapping[str, Sequence[str] | None] | None) -> IntArray:
+def _standard(
+    segments: Segments,
+    gains: PackageGains,
+    choose: FloatArray,
+    packages: Mapping[str, Sequence[str] | None] | None,
+) -> IntArray:
     """(customer,) number of the label's standard package, -1 where it is not open or not expected to pay."""
     known = gains.plan.packages
     action = np.full(len(segments.table), -1)
     labels = segments.table["segment"].to_numpy(dtype=object)
     for label, package in packages_by_label(known.levers, packages).items():
         position = position_of(known, package)
-        pays = gains.usable[:, position] & (gains.chosen_on[:, position] > 0)
-        action[(labels == label) & pays] = position - 1
+        pays = gains.usable[:, position] & (choose[:, position - 1] > 0)
+        action[(labels == label) & pays & (position > 0)] = position - 1
     return action
+
+
+def _under_one_draw(segments: Segments, gains: PackageGains, batch: str, threads: int | None) -> FloatArray:
+    """(customer, package) mean gains if all effects were what one draw of them says."""
+    plan, settings = gains.plan, segments.value.settings
+    drawn = thompson_draw(plan.draws, batch, seed=settings.seed)
+    fixed = LeverBasis(plan.at(drawn), gains.usable)
+    found = np.zeros(gains.chosen_on.shape)
+    for rows, _, one in segments.context.stream(fixed.gains, stage="explore", threads=threads):
+        found[rows] = one.chosen_on
+    return found
+
+
+def _customize(gains: PackageGains, package: IntArray, labels: "pd.Series[str]") -> list[str]:
+    """How customers are treated differently: as a lever of the package states, else by label."""
+    levers = gains.plan.packages.levers
+    stated = [
+        next((levers[i].customize for i in one if levers[i].customize is not None), None)
+        for one in gains.plan.packages.members
+    ]
+    return [
+        (stated[p] or (Customize.COLLABORATIVE if label in DIALOGUE else Customize.ADAPTIVE)).value
+        for p, label in zip(package.tolist(), labels, strict=True)
+    ]
 
 
 def _channels(
@@ -209,6 +247,7 @@ def _table(segments: Segments, gains: PackageGains, action: IntArray, cells: Cel
         {
             **head,
             "action": np.array(gains.names, dtype=object)[package],
+            "customize": _customize(gains, package, head["segment"]),
             **found,
             "held_out": cells.held_out[rows],
             "propensity": cells.propensity[rows],

@@ -5,7 +5,7 @@ Nothing here depends on a customer, so one plan serves a whole base (docs/statis
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -92,6 +92,22 @@ class LeverPlan:
     def draws(self) -> int:
         """Parameter draws."""
         return int(self.factors.shape[2])
+
+    def at(self, draw: int) -> "LeverPlan":
+        """The same packages with the effects of one draw in all draws: nothing of them is left to be known."""
+
+        def one(values: FloatArray) -> FloatArray:
+            return np.ascontiguousarray(np.broadcast_to(values[..., draw, None], values.shape))
+
+        return replace(
+            self,
+            factors=one(self.factors),
+            cost_alive=one(self.cost_alive),
+            cost_gone=one(self.cost_gone),
+            back=one(self.back),
+            parameters=(),
+            curves=self.curves[:0],
+        )
 
     @property
     def questions(self) -> tuple[Question, ...]:
