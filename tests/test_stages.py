@@ -1,5 +1,6 @@
-"""Columns of the log from the spec to the values of the customers, and thresholds from one run to the next."""
+"""Data from the spec to the values of the customers, and what one run hands down to the next."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,16 @@ import pandas as pd
 import pytest
 
 from kundenwert import pipeline, stages
+from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.thresholds import Thresholds
-from kundenwert.errors import DataError
+from kundenwert.errors import DataError, UsageError
+from kundenwert.inference.frontier_draws import extend
+from kundenwert.inputs import Sources, read_data
+from kundenwert.names import SEGMENTS
 from kundenwert.records import identify
+from kundenwert.runs import store
 from kundenwert.spec import ModelSpec, load_spec
-from value_world import known_posterior
+from value_world import few_customers, known_posterior
 
 SPEC = """
 name = "shop"
@@ -50,11 +56,11 @@ def shop(tmp_path: Path) -> Path:
 def test_columns_go_from_the_log_to_the_values(shop: Path) -> None:
     spec = load_spec(shop / "shop.toml")
     assert spec.carried_columns == ("share", "cac")
-    summary = stages.read_data(spec).summary
-    table = summary.table
+    data = read_data(spec)
+    table = data.summary.table
     assert table["share"].tolist() == MARGINS * 10
-    value = stages.value_customers(spec, known_posterior(), summary, None, None)
-    np.testing.assert_array_equal(value.margin, table["share"])
+    value = stages.assess_customers(spec, known_posterior(), data, None, None).value
+    np.testing.assert_array_equal(value.economics.margin, table["share"])
     realized = table["share"] * (table["gross"] - table["refunds"]) - table["cac"]
     np.testing.assert_allclose(value.table["realized_value"], realized)
     assert (value.settings.margin, value.settings.acquisition_cost) == (None, None)
@@ -62,11 +68,87 @@ def test_columns_go_from_the_log_to_the_values(shop: Path) -> None:
     assert ((value.table["actual_value"] < 0) == (table["share"] < 0)).all()
 
 
+def test_every_cost_may_be_a_column_of_the_customers(shop: Path) -> None:
+    keys = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file", "return_cost")
+    people = _orders()[["customer_id"]].drop_duplicates().reset_index(drop=True)
+    costs = {key: np.round(0.5 + i + 0.1 * np.arange(30), 2) for i, key in enumerate(keys)}
+    people.assign(**{f"own_{key}": cost for key, cost in costs.items()}).to_csv(shop / "people.csv", index=False)
+    stated = "".join(f'{key} = "column:own_{key}"\n' for key in keys)
+    more = f'deactivate_after = "1 year"\n{stated}[customers]\nsource = "people.csv"\n[inference]'
+    (shop / "shop.toml").write_text(SPEC.replace("[inference]", more))
+    data = read_data(load_spec(shop / "shop.toml"))
+    found, year = data.economics, 365.25 / 7
+    np.testing.assert_allclose(found.order_cost, costs["cost_per_order"])
+    np.testing.assert_allclose(found.return_cost, costs["return_cost"])
+    np.testing.assert_allclose(year * found.active_cost, costs["cost_per_year_active"])
+    np.testing.assert_allclose(year * found.file_cost, costs["cost_per_year_on_file"])
+    assert found.deactivation == pytest.approx(year)
+    assert data.summary.table["returned_orders"].tolist() == [0] * 30
+
+
+EVENTS = """customer_id,date,kind,amount
+c00,1997-01-20,ticket,4.5
+c01,1997-01-20,visit,30
+,1997-01-31,advertising,290
+,1997-03-31,advertising,1000
+"""
+
+
+def test_events_and_joint_costs_go_into_realized_value_and_the_ledger(shop: Path) -> None:
+    (shop / "events.csv").write_text(EVENTS)
+    table = '[events]\nsource = "events.csv"\nallocation = "per_order"\n'
+    (shop / "shop.toml").write_text(SPEC + table)
+    spec = load_spec(shop / "shop.toml")
+    assert spec.not_used == ()
+    data = read_data(spec)
+    assert data.costs is not None
+    # By the end of January customers have made three orders, two or one: 58 of them at 5 each.
+    bought = _orders().query("date <= '1997-01-31'").groupby("customer_id").size()
+    np.testing.assert_allclose(data.costs["joint_advertising"], 290 * bought / bought.sum(), rtol=1e-11)
+    assert data.costs[["ticket", "visit"]].to_numpy()[:2].tolist() == [[4.5, 0.0], [0.0, 30.0]]
+    assert data.summary.counts["joint_costs"] == data.summary.counts["events_cut"] == 1
+    np.testing.assert_array_equal(data.ledger.sums().events, data.costs)
+    note = "joint costs of 290.00 (advertising) are shared among customers per order"
+    assert pipeline.validate(shop / "shop.toml").notes[-1] == note
+    value = stages.assess_customers(spec, known_posterior(), data, None, None).value
+    parts = value.breakdown
+    before, after = parts.realized_before_allocation, parts.table["realized_value"]
+    np.testing.assert_allclose(before - after, data.costs["joint_advertising"], rtol=1e-11)
+    np.testing.assert_array_equal(value.table["realized_value"], after)
+
+    (shop / "shop.toml").write_text(SPEC + table.replace('allocation = "per_order"\n', ""))
+    with pytest.raises(DataError, match=r"2 rows: the customer is missing\. Name the customer, or say by what"):
+        pipeline.validate(shop / "shop.toml")
+
+
+def test_another_cost_event_is_another_run(shop: Path) -> None:
+    (shop / "events.csv").write_text(EVENTS)
+    (shop / "shop.toml").write_text(SPEC + '[events]\nsource = "events.csv"\nallocation = "per_order"\n')
+    spec = load_spec(shop / "shop.toml")
+    before = identify(spec, read_data(spec))[0]
+    (shop / "events.csv").write_text(EVENTS.replace("290", "291"))
+    assert identify(spec, read_data(spec))[0] != before
+
+
+def test_other_sources_must_give_every_table_of_the_spec(shop: Path) -> None:
+    (shop / "events.csv").write_text(EVENTS)
+    people = '[customers]\nsource = "people.csv"\n'
+    (shop / "shop.toml").write_text(f'{SPEC}{people}[events]\nsource = "events.csv"\nallocation = "per_order"\n')
+    _orders()[["customer_id"]].drop_duplicates().assign(channel="web").to_csv(shop / "people.csv", index=False)
+    spec, log = load_spec(shop / "shop.toml"), str(shop / "orders.csv")
+    with pytest.raises(UsageError, match=r"so these customers need it, too: name it with --customers, --events\.$"):
+        read_data(spec, sources=Sources(log))
+    with pytest.raises(UsageError, match=r"name it with --events\.$"):
+        read_data(spec, sources=Sources(log, customers=str(shop / "people.csv")))
+    given = read_data(spec, sources=Sources(log, str(shop / "people.csv"), str(shop / "events.csv")))
+    pd.testing.assert_frame_equal(given.summary.table, read_data(spec).summary.table)
+
+
 def test_another_margin_is_another_run(shop: Path) -> None:
     spec = load_spec(shop / "shop.toml")
-    before = identify(spec, stages.read_data(spec))[0]
+    before = identify(spec, read_data(spec))[0]
     _orders().assign(share=0.25).to_csv(shop / "orders.csv", index=False)
-    assert identify(spec, stages.read_data(spec))[0] != before
+    assert identify(spec, read_data(spec))[0] != before
 
 
 def test_validate_names_every_missing_column_at_once(shop: Path) -> None:
@@ -94,7 +176,7 @@ def test_one_column_may_serve_twice(shop: Path) -> None:
     assert pipeline.validate(shop / "shop.toml").customers == 30
 
 
-# ---------------------------------------------------------------- thresholds
+# ---------------------------------------------------------------- what is handed down
 
 MARKS = Thresholds(valuable=50.0, growable=10.0, below_zero=1.0, rejection_price=0.35, attainable_scale=1.0)
 BEFORE, NOW = "2024-12-31-0123abcd", "2025-01-31-0123abcd"
@@ -107,7 +189,19 @@ def _spec(**tables: Any) -> ModelSpec:
     return ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, "value": value, **tables})
 
 
-CHAMPION = {"run": BEFORE, "spec": _spec().to_dict(), "thresholds": MARKS.to_dict()}
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The manifest of a run, and in its folder what it hands down besides: the frontier, and labels that stand."""
+    folder = tmp_path_factory.mktemp(BEFORE)
+    posterior, summary = known_posterior(draws=20), few_customers()
+    segments = assess(posterior, summary, margin=0.5, draws=20)
+    table = segments.table.assign(label_since=np.datetime64("2024-11-03", "us"))
+    table.loc[1:, ["segment", "label_since"]] = None
+    replace(posterior, frontier=extend(None, posterior, 20)).save(folder / "posterior.nc")
+    metadata = stages.customers_metadata(segments.value, summary, posterior)
+    store.write_customers(folder / "customers.parquet", table, metadata)
+    spec = _spec().to_dict()
+    return {"run": BEFORE, "path": folder, "as_of": "2024-12-31", "spec": spec, "thresholds": MARKS.to_dict()}
 
 
 @pytest.mark.parametrize(
@@ -122,9 +216,10 @@ CHAMPION = {"run": BEFORE, "spec": _spec().to_dict(), "thresholds": MARKS.to_dic
         {"report": {"title": "Shop"}, "gate": {"min_ess": 100}},
     ],
 )
-def test_thresholds_are_taken_over_while_money_means_the_same(tables: dict[str, Any]) -> None:
-    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(**tables), NOW)
-    assert frozen == MARKS
+def test_thresholds_are_taken_over_while_money_means_the_same(champion: dict[str, Any], tables: dict[str, Any]) -> None:
+    frozen, choice = stages.hand_down(champion, _spec(**tables), NOW, recalibrate=False)
+    assert frozen is not None
+    assert frozen.thresholds == MARKS
     assert choice == f"thresholds were taken over from {BEFORE}"
 
 
@@ -139,6 +234,12 @@ def test_thresholds_are_taken_over_while_money_means_the_same(tables: dict[str, 
         ({"value": {"cost_per_year_on_file": 1.0}}, "value.cost_per_year_on_file"),
         ({"potential": {"frontier": 0.7}}, "potential"),
         ({"potential": {"basis": "peers"}}, "potential"),
+        ({"value": {"return_cost": 1.0}}, "value.return_cost"),
+        ({"value": {"returns": "modelled"}}, "value.returns"),
+        ({"value": {"discounting": "discrete"}}, "value.discounting"),
+        ({"value": {"deactivate_after": "1 year"}}, "value.deactivate_after"),
+        ({"events": {"source": "e.csv"}}, "events.ahead"),
+        ({"levers": [{"name": "call", "effect": {"on": "retention"}}]}, "levers"),
         ({"purchase": {"family": "mbgnbd"}}, "purchase"),
         ({"purchase": PRIORS}, "purchase"),
         ({"spend": {"priors": {"log_p": {"mean": 0.0, "sd": 1.0}}}}, "spend"),
@@ -147,14 +248,41 @@ def test_thresholds_are_taken_over_while_money_means_the_same(tables: dict[str, 
         ({"value": {"horizon": "2 years", "margin": 0.3}}, "value.horizon, value.margin"),
     ],
 )
-def test_thresholds_are_derived_anew_once_money_means_something_else(tables: dict[str, Any], changed: str) -> None:
-    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(**tables), NOW)
+def test_thresholds_are_derived_anew_once_money_means_something_else(
+    champion: dict[str, Any], tables: dict[str, Any], changed: str
+) -> None:
+    frozen, choice = stages.hand_down(champion, _spec(**tables), NOW, recalibrate=False)
     assert frozen is None
     assert choice == f"thresholds were derived anew: {changed} changed since {BEFORE}"
 
 
-def test_a_run_takes_no_thresholds_over_from_itself() -> None:
-    frozen, choice = stages.frozen_thresholds(CHAMPION, _spec(), BEFORE)
+def test_a_run_takes_no_thresholds_over_from_itself(champion: dict[str, Any]) -> None:
+    frozen, choice = stages.hand_down(champion, _spec(), BEFORE, recalibrate=False)
     assert frozen is None
     assert choice == f"thresholds were derived anew: --force makes {BEFORE} again, whose thresholds they were"
-    assert stages.frozen_thresholds(None, _spec(), NOW) == (None, "thresholds were derived over the base: first run")
+    first = (None, "thresholds were derived over the base: first run")
+    assert stages.hand_down(None, _spec(), NOW, recalibrate=False) == first
+    assert stages.hand_down(None, _spec(), NOW, recalibrate=True) == first
+
+
+@pytest.mark.parametrize("run", [NOW, BEFORE])
+def test_a_recalibration_takes_nothing_over(champion: dict[str, Any], run: str) -> None:
+    frozen, choice = stages.hand_down(champion, _spec(), run, recalibrate=True)
+    assert frozen is None
+    assert choice == f"thresholds were derived anew: recalibrated after {BEFORE}"
+
+
+def test_labels_that_stand_and_the_frontier_come_with_the_thresholds(champion: dict[str, Any]) -> None:
+    frozen, _ = stages.hand_down(champion, _spec(), NOW, recalibrate=False)
+    assert frozen is not None
+    label = frozen.before["segment"][0]
+    table = few_customers().table.iloc[[3, 0, 1]].reset_index(drop=True)
+    published = frozen.published(replace(few_customers(), table=table))
+    assert published.labels.tolist() == [-1, SEGMENTS.index(label), -1]
+    assert published.since.astype(str).tolist() == ["NaT", "2024-11-03", "NaT"]
+    later = stages.with_frontier(known_posterior(draws=20, spread=0.3), frozen.frontier, 20)
+    assert later.frontier is not None
+    assert frozen.frontier is not None
+    for name, draws in frozen.frontier.theta.items():
+        np.testing.assert_array_equal(later.frontier.theta[name], draws)
+        assert not np.array_equal(later.draws[name].reshape(20, 1), draws)
