@@ -155,7 +155,7 @@ class ChurnSpec(Table):
 class ExperimentSpec(Table):
     """What a randomised trial found: a count of those who did it, or an estimate with its standard error."""
 
-    n: Annotated[int, Field(ge=1)]
+    n: Annotated[int, Field(ge=1)] | None = None
     successes: Annotated[int, Field(ge=0)] | None = None
     mean: float | None = None
     se: Positive | None = Field(default=None, validate_default=True)
@@ -163,7 +163,11 @@ class ExperimentSpec(Table):
     @field_validator("successes")
     @classmethod
     def _at_most_all(cls, successes: int | None, info: ValidationInfo) -> int | None:
-        if successes is not None and successes > info.data.get("n", successes):
+        if successes is None or "n" not in info.data:
+            return successes
+        if info.data["n"] is None:
+            raise ValueError("a count needs n, the number of people in the trial.")
+        if successes > info.data["n"]:
             raise ValueError(f"{successes} of {info.data['n']} is more than all of them.")
         return successes
 

@@ -274,9 +274,13 @@ def _nested(stated: Mapping[str, Any]) -> dict[str, Any]:
         outer["take_up"] = dict(zip(("mean", "sd"), stated["take_up"], strict=True))
     if isinstance(stated["experiments"], tuple | list):
         outer["experiments"] = [
-            asdict(trial) if isinstance(trial, Counts | Measurement) else trial for trial in stated["experiments"]
+            _stated(trial) if isinstance(trial, Counts | Measurement) else trial for trial in stated["experiments"]
         ]
     return outer
+
+
+def _stated(trial: Experiment) -> dict[str, Any]:
+    return {key: value for key, value in asdict(trial).items() if value is not None}
 
 
 def _fields(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -352,7 +356,7 @@ def _kind(stated: Mapping[str, Any]) -> str:
 def _trial(spec: ExperimentSpec) -> Experiment:
     if spec.mean is not None and spec.se is not None:
         return Measurement(spec.mean, spec.se, spec.n)
-    return Counts(spec.successes or 0, spec.n)
+    return Counts(spec.successes or 0, spec.n or 0)
 
 
 def _prior(on: LeverOn, mean: float | None, sd: float | None, fee: float) -> Effect:
