@@ -13,6 +13,7 @@ from .decisions.explaining import Explanation
 from .decisions.hard_events import HardEvents, read_hard_events
 from .decisions.holdout_cells import Cells, draw_cells, held_out_of, thompson_draw
 from .decisions.hysteresis import Published, recall
+from .decisions.information import Information, value_of_information
 from .decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from .decisions.losses import Losses
 from .decisions.one_pass import assess
@@ -48,6 +49,8 @@ from .value.equity import Equity, customer_equity
 from .value.estimate import estimate_value
 from .value.explained_room import explain_room
 from .value.labelled import predictive_quantiles, value_draws
+from .value.lever_findings import experiments_line, lever_after, measured_ratio
+from .value.lever_trials import Trial
 from .value.levers import Lever, lever_of, levers_of
 from .value.paired import Snapshot
 from .value.payback_times import Payback, payback
@@ -150,6 +153,12 @@ __all__ = [
     "Thresholds",
     "Losses",
     "plan_actions",
+    "value_of_information",
+    "Information",
+    "Trial",
+    "measured_ratio",
+    "lever_after",
+    "experiments_line",
     "Plan",
     "with_actions",
     "allocate",
