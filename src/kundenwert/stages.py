@@ -195,7 +195,7 @@ def assess_customers(
 ) -> Segments:
     """Stage `value`: money and a label for every customer, with thresholds derived here or frozen by an earlier run."""
     actions = spec.segments
-    return assess(
+    found = assess(
         posterior,
         data.summary,
         thresholds=None if frozen is None else frozen.thresholds,
@@ -216,6 +216,8 @@ def assess_customers(
         progress=progress,
         **asked_of(spec, data.costs, None if frozen is None else frozen.priors),
     )
+    # Frozen thresholds keep the day and the run that they were derived on, too.
+    return found if frozen is None else replace(found, thresholds=frozen.thresholds)
 
 
 def change_since(

@@ -274,6 +274,20 @@ def test_where_waiting_tells_nothing_the_label_of_least_risk_is_published():
     assert remembered.borderline.tolist() == [False, True, False]  # the last one was not about to be withheld
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.05, 0.6))
+def test_a_second_night_without_news_publishes_what_the_first_did(seed, price):
+    """Status and all: a label that nobody was sure of is not made firm by having been published."""
+    probabilities, squares = moments(*drawn(seed, 20, 30))
+    allowed, waits = np.ones((20, 6), dtype=bool), np.random.default_rng(seed).random(20) < 0.5
+    first = decide(probabilities, allowed, Losses(), price, resolvable=waits)
+    memory = memory_of(codes_of(first), squares=squares, draws=30)
+    second = decide(probabilities, allowed, Losses(), price, memory=memory, resolvable=waits)
+    for name in ("labels", "undecided", "borderline", "risk", "unconfirmed"):
+        np.testing.assert_array_equal(getattr(second, name), getattr(first, name), err_msg=name)
+    assert not second.held.any()
+
+
 def test_an_infinite_price_can_be_left_behind():
     probabilities, allowed = moments(*drawn(9, 5, 20))[0], np.ones((5, 6), dtype=bool)
     memory = memory_of(np.full(5, WITHHELD), squares=np.zeros((5, 5)), draws=20)

@@ -42,7 +42,7 @@ def test_help_lists_the_commands_of_this_version(tmp_path: Path) -> None:
     outcome = run("--help", folder=tmp_path)
     assert outcome.code == 0
     listed = [line.split()[0] for line in outcome.out.partition("Commands:\n")[2].splitlines() if line.strip()]
-    assert listed == ["validate", "retrain", "score", "report", "runs"]
+    assert listed == ["validate", "retrain", "recalibrate", "score", "report", "runs"]
     assert outcome.err == ""
 
 

@@ -114,9 +114,11 @@ def decide(
     chosen, held = _choose(probabilities, risk, open_to, losses, memory)
     borderline = np.zeros(len(risk), dtype=bool)
     if resolvable is not None:
-        borderline = (chosen == WITHHELD) & ~resolvable
+        # A label that stands is no surer for it: it is the one that would be published without memory, or is held.
+        borderline = (least_risk(risk, open_to)[0] == WITHHELD) & ~resolvable
         open_to[:, WITHHELD] = resolvable
         chosen, held = _choose(probabilities, risk, open_to, losses, memory)
+        borderline &= ~held
     own = np.take_along_axis(risk, chosen[:, None], axis=1)[:, 0]
     with_below_zero = allowed.copy()
     with_below_zero[:, BELOW_ZERO] = True
