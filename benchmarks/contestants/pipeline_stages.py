@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.measure import Meter
 
-import kundenwert.stages
+import kundenwert.inputs
 from contestants.common import Prepared
 from kundenwert import pipeline
 
@@ -45,12 +45,12 @@ class Stages:
 
 def prepare(_: str, options: Mapping[str, str]) -> Prepared:
     """The whole retraining of a spec, into a folder that is emptied before every repetition."""
-    runs, summarize = Path(options["runs"]), kundenwert.stages.summarize
+    runs, summarize = Path(options["runs"]), kundenwert.inputs.summarize
 
     def work() -> dict[str, Any]:
         shutil.rmtree(runs, ignore_errors=True)
         stages = Stages()
-        kundenwert.stages.summarize = stages.opened_by(summarize, "summarize")
+        kundenwert.inputs.summarize = stages.opened_by(summarize, "summarize")
         result = pipeline.retrain(options["spec"], runs_dir=runs, progress=stages.progress)
         stages.open(None)
         return {"stages": stages.found, "verdict": result.verdict.value, "run": result.run}

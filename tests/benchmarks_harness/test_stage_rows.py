@@ -10,7 +10,7 @@ import stages
 from contestants.pipeline_stages import Stages
 from harness.commands import timed_command
 
-import kundenwert.stages
+import kundenwert.inputs
 
 
 def test_a_stage_ends_where_the_next_begins():
@@ -25,7 +25,7 @@ def test_a_stage_ends_where_the_next_begins():
 
 
 def test_the_pipeline_still_has_the_seam_that_is_measured():
-    assert callable(kundenwert.stages.summarize)
+    assert callable(kundenwert.inputs.summarize)
 
 
 @pytest.mark.parametrize(
