@@ -1,4 +1,4 @@
-"""A small simulated shop with three monthly cohorts, and the files that a retraining starts from."""
+"""Small simulated shops with three monthly cohorts, and the files that a retraining starts from."""
 
 import datetime
 from pathlib import Path
@@ -29,6 +29,39 @@ draws = 100
 max_rhat = 2.0
 min_ess = 1
 """
+# The same shop with what else a spec can state: facts and wallets of customers, costs of many kinds, levers, a budget.
+EVERYTHING = (
+    SPEC.replace("[value]\nmargin = 0.3\n", "[value]\nmargin = 0.4\ncost_per_order = 2.5\nacquisition_cost = 20.0\n")
+    + """
+[customers]
+source = "customers.csv"
+objection = "objected"
+complaint = "complains"
+removed = "gone"
+[events]
+source = "events.csv"
+allocation = "per_order"
+[potential]
+wallet = "column:wallet"
+wallet_error = 0.2
+[[levers]]
+name = "call"
+effect = {on = "retention"}
+cost_per_contact = 1.5
+channel = "phone"
+[[levers]]
+name = "win-back mail"
+effect = {on = "reactivation"}
+cost_per_contact = 0.2
+[[levers]]
+name = "self-service"
+effect = {on = "cost_to_serve"}
+[budget]
+amount = 150.0
+capacities = {phone = 60}
+"""
+)
+TICKET, ADVERTISING = 6.0, 400.0
 
 
 def orders_of(
@@ -58,6 +91,27 @@ def write_shop(folder: Path, rate_after: float = 1.0) -> None:
     orders = orders_of(range(CUSTOMERS), datetime.date(2024, 1, 1), 90, rate_after)
     orders.to_csv(folder / "orders.csv", index=False)
     (folder / "shop.toml").write_text(SPEC, encoding="utf-8")
+
+
+def write_full_shop(folder: Path) -> None:
+    """The same customers, and tables of what else is known of them: every tenth objected, every third told the wallet.
+
+    Every fifth order was followed by a ticket, and each month of 2024 cost something for nobody in particular.
+    """
+    write_shop(folder)
+    orders = pd.read_csv(folder / "orders.csv", dtype={"customer_id": str}, parse_dates=["date"])
+    ids = [f"{i:04d}" for i in range(CUSTOMERS)]
+    spent = orders.groupby("customer_id")["spend"].sum().reindex(ids).to_numpy()
+    known = np.arange(CUSTOMERS)
+    people = pd.DataFrame({"customer_id": ids, "objected": known % 10 == 3, "complains": known % 25 == 4})
+    people["gone"] = known % 50 == 5
+    people["wallet"] = np.where(known % 3 == 0, 2.0 * spent, np.nan)
+    people.to_csv(folder / "customers.csv", index=False)
+    tickets = orders.iloc[::5][["customer_id", "date"]].assign(kind="ticket", amount=TICKET)
+    months = pd.date_range("2024-01-31", "2024-12-31", freq="ME")
+    joint = pd.DataFrame({"customer_id": None, "date": months, "kind": "advertising", "amount": ADVERTISING})
+    pd.concat([tickets, joint]).to_csv(folder / "events.csv", index=False)
+    (folder / "shop.toml").write_text(EVERYTHING, encoding="utf-8")
 
 
 def champion(folder: Path) -> Path:
