@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from kundenwert.assumed import assumed
 from kundenwert.decisions.actions import Plan
 from kundenwert.decisions.segments import Segments
 from kundenwert.inference.posterior import Posterior
@@ -18,6 +20,7 @@ from kundenwert.runs.report_actions import (
     ActionPlan,
     BreakEven,
     BudgetPoints,
+    ChannelUse,
     Objected,
     Payback,
     RoomOfBasis,
@@ -27,7 +30,6 @@ from kundenwert.runs.report_sections import Further
 from kundenwert.spec import ModelSpec
 from kundenwert.stages import Actions, change_since
 from kundenwert.value.acquisition import new_customer_offers
-from kundenwert.value.assumptions import Assumption, assumptions_of
 from kundenwert.value.break_even import break_even_acquisition_cost
 from kundenwert.value.bridge import EquityChange
 from kundenwert.value.counters import FloatArray
@@ -64,7 +66,7 @@ def further_of(
     return Further(
         bridge=bridge,
         flows=flows,
-        plan=None if actions.plan is None else plan_record(actions.plan, value.settings.interval),
+        plan=None if actions.plan is None else plan_record(actions.plan, value, spec.budget.capacities),
         payback=None if actions.payback is None else payback_record(actions.payback),
         break_even=() if value.settings.value_basis == "revenue" else ceilings(value, posterior),
         rooms=rooms(value),
@@ -96,9 +98,15 @@ def _amount(amount: Amount) -> Estimate:
     return Estimate(amount.mean, amount.low, amount.high)
 
 
-def plan_record(plan: Plan, interval: float) -> ActionPlan:
-    """A plan as the report shows it."""
-    treated, lines = plan.treated, []
+def plan_record(plan: Plan, value: Value, capacities: Mapping[str, int]) -> ActionPlan:
+    """A plan as the report shows it.
+
+    Parameters
+    ----------
+    value : with the levers that were planned with.
+    capacities : by channel, how many contacts it can make.
+    """
+    treated, interval, lines = plan.treated, value.settings.interval, []
     for position, name in enumerate(plan.names):
         mine, everybody = treated[treated["action"] == name], plan.table[plan.table["action"] == name]
         if everybody.empty:
@@ -112,13 +120,15 @@ def plan_record(plan: Plan, interval: float) -> ActionPlan:
                 chance=float((plan.by_draw[position] > 0).mean()) if len(mine) else 0.0,
                 held_out=int(everybody["held_out"].sum()),
                 assumed=plan.assumed[position],
+                labels={str(label): int(n) for label, n in everybody["segment"].value_counts().items()},
             )
         )
     total = plan.by_draw.sum(axis=0)
     curve = None
     if plan.curve is not None:
         # The curve is that of everybody chosen; what is withheld from some is taken off in proportion.
-        kept = len(treated) / max(len(plan.table), 1)
+        everything = float(plan.table["gain"].sum())
+        kept = float(treated["gain"].sum()) / everything if everything > 0 else 1.0
         spread = _relative(total, interval)
         gain = kept * plan.curve.gain
         curve = BudgetPoints(
@@ -128,6 +138,7 @@ def plan_record(plan: Plan, interval: float) -> ActionPlan:
             high=(gain * spread[1]).tolist(),
             shadow_price=plan.curve.shadow_price.tolist(),
             enough=plan.curve.enough,
+            limits_aside=bool(capacities),
         )
     return ActionPlan(
         actions=lines,
@@ -136,6 +147,29 @@ def plan_record(plan: Plan, interval: float) -> ActionPlan:
         budget=plan.budget,
         shadow_price=None if plan.allocation is None else plan.allocation.shadow_price,
         curve=curve,
+        withheld=float(plan.table["cost"].sum() - treated["cost"].sum()),
+        untested=_untested(plan, value),
+        channels=_channels(plan, capacities),
+    )
+
+
+def _untested(plan: Plan, value: Value) -> tuple[str, ...]:
+    """Levers of the chosen packages that no experiment has tested, in the order of the spec."""
+    assert value.levers is not None, "a plan has levers"
+    packages = value.levers.plan.packages
+    chosen = set(plan.table["action"])
+    members = [one for name, one in zip(plan.names, packages.members[1:], strict=True) if name in chosen]
+    used = {position for one in members for position in one}
+    return tuple(lever.name for k, lever in enumerate(packages.levers) if k in used and lever.assumed)
+
+
+def _channels(plan: Plan, capacities: Mapping[str, int]) -> tuple[ChannelUse, ...]:
+    found = plan.allocation
+    if found is None:
+        return ()
+    return tuple(
+        ChannelUse(name, found.contacts.get(name, 0), limit, float(found.contact_prices.get(name, 0.0)))
+        for name, limit in capacities.items()
     )
 
 
@@ -162,16 +196,25 @@ def ceilings(value: Value, posterior: Posterior) -> tuple[BreakEven, ...]:
     """The most that acquiring a customer of each cohort may cost; cohorts without a mean spend are left out."""
     table = break_even_acquisition_cost(posterior, value.settings, new_customer_offers(value, posterior.cohorts))
     known = table[np.isfinite(table[["mean", "low", "high", "cautious_mean"]]).all(axis=1)]
-    cost = value.settings.acquisition_cost
+    cost = _won_for(value)
     return tuple(
         BreakEven(
             str(row["cohort"]),
             Estimate(row["mean"], min(row["low"], row["mean"]), max(row["high"], row["mean"])),
             row["cautious_mean"],
-            cost,
+            cost.get(str(row["cohort"])),
         )
         for row in known.to_dict("records")
     )
+
+
+def _won_for(value: Value) -> dict[str, float]:
+    """What winning a customer has cost on average, by cohort; nothing where it is not known."""
+    cost = value.economics.acquisition_cost
+    if cost is None:
+        return {}
+    by_cohort = pd.Series(cost).groupby(value.table["cohort"].astype(str).to_numpy()).mean()
+    return {str(cohort): float(mean) for cohort, mean in by_cohort.items()}
 
 
 def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
@@ -182,10 +225,10 @@ def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
         + f", {w.percent(float(peers.attainable.mean()))} of the gap",
         PotentialBasis.WALLET: ""
         if value.wallets is None
-        else f"{w.percent(value.wallets.data.known_share)} of wallets known",
+        else f"part of what is spent elsewhere, known of {w.percent(value.wallets.data.known_share)}",
         PotentialBasis.LEVERS: ""
         if value.levers is None
-        else w.plural(len(value.levers.plan.packages.levers), "lever"),
+        else f"the best of {w.plural(len(value.levers.plan.packages.levers), 'declared action')}, net of cost",
     }
     found = []
     for basis in PotentialBasis:
@@ -193,21 +236,6 @@ def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
         if column.notna().any():
             found.append(RoomOfBasis(basis, said[basis], float(column.sum()), basis is value.basis))
     return tuple(found)
-
-
-def assumed(spec: ModelSpec, data: Data, value: Value) -> tuple[Assumption, ...]:
-    """What the figures rest on."""
-    return assumptions_of(
-        value.settings,
-        value.economics,
-        stated=spec.given_keys,
-        returns=spec.value.returns,
-        **({} if spec.events is None else {"ahead": spec.events.ahead}),
-        allocation=spec.events.allocation if spec.events is not None and value.breakdown.joint_parts else None,
-        alive_by_construction=int((data.summary.table["frequency"] == 0).sum())
-        if spec.purchase.family == "bgnbd"
-        else 0,
-    )
 
 
 def objected(segments: Segments) -> Objected | None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kundenwert.assumed import assumed
 from kundenwert.decisions.segments import Segments
-from kundenwert.further import assumed, further_of
+from kundenwert.further import further_of
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import FORMAT_VERSION, Verdict
@@ -224,6 +225,7 @@ def _report(
         customer_ids=spec.report.customer_ids,
         cohort_values=new_customer_value(found.posterior, value.settings, offers=offers),
         quantiles_for=_quantiles(found),
+        explain_for=found.segments.explain,
         what_if=[vars(one) for one in change_settings(value, found.posterior, data.summary)],
         previous=_compared_with(champion, run, found.checks.verdict),
         actions=bool(spec.levers),

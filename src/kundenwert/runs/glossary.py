@@ -4,7 +4,7 @@ GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
     (
         "actual",
         "Actual value",
-        "What a customer will bring on average within the horizon, discounted; for example 72 over 3 years.",
+        "What a customer like this brings on average within the horizon, discounted; for example 72 over 3 years.",
         "actual_value",
     ),
     (
@@ -16,7 +16,7 @@ GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
     (
         "room",
         "Room (unrealized value)",
-        "Potential less actual value, an assumption: a distance to what good customers of the same cohort bring.",
+        "Potential less actual value: what could come on top. An assumption; section 9 says what it rests on.",
         "unrealized_value",
     ),
     ("realized", "Realized value", "What the customer has brought so far, counted from the orders.", "realized_value"),
@@ -35,7 +35,7 @@ GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
     (
         "alive",
         "Possibly inactive",
-        "The model's chance that a customer is still a customer; for those who bought once it cannot tell.",
+        "The model's chance that a customer is still a customer; BG/NBD cannot doubt those who bought once.",
         "p_alive",
     ),
     ("mvc", "Most valuable", "Brings much and has little room; keep.", "most_valuable"),
@@ -43,7 +43,12 @@ GLOSSARY: tuple[tuple[str, str, str, str], ...] = (
     ("mgc", "Most growable", "Brings little today and has much room; test what helps.", "most_growable"),
     ("lm", "Low maintenance", "Brings little, has little room, costs little.", "low_maintenance"),
     ("bz", "Below zero", "Costs more than it brings at today's terms; check the costs first.", "below_zero"),
-    ("dorm", "Dormant", "Most likely no longer a customer.", "dormant"),
+    (
+        "dorm",
+        "Dormant",
+        "Most likely gone, or in doubt between that and below zero; stop mailing.",
+        "dormant",
+    ),
     ("undecided", "Undecided", "Any label would too often be the wrong one; wait at low cost.", "migrator"),
     ("borderline", "Borderline", "Close to another label, but waiting would not tell more.", "status = borderline"),
     ("cohort", "Cohort", "Customers won in the same period or channel; each has its own parameters.", "cohort"),

@@ -46,7 +46,7 @@ SINCE_2: Record = {"plan": None, "break_even": [], "rooms": [], "objected": 0, "
 CONTENTS = (
     (2, "Who could be worth more?"),
     (3, "What changed?"),
-    (4, "Which vintages are good?"),
+    (4, "Which new customers are worth most?"),
     (5, "Who will not come back?"),
     (6, "What should we do?"),
     (7, "Can I believe it?"),
@@ -185,8 +185,13 @@ def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
         "dots": Markup(dotplot(quantiles, axis, currency)) if quantiles else "",
         "segment": row["segment"],
         "label": name if row["segment"] == "migrator" else f"{name}, {w.tenths(row['probability'])}",
-        "why": row["why"],
+        "why": _sentence(row["why"]),
+        "reasons": row.get("reasons", []),
     }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _evidence(report: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,8 @@
 """What to do and what it may cost, in the shapes that report and plots take: actions, budgets, payback, ceilings."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from kundenwert.errors import UsageError
@@ -23,10 +23,11 @@ class ActionLine:
     chance : that it gains at all.
     held_out : customers from whom it is withheld at random, to learn what it brings.
     assumed : whether its effect rests on what was declared alone, because no experiment has tested it.
+    labels : label -> customers of it for whom it was chosen; empty where nobody counted.
 
     Raises
     ------
-    UsageError : more held out than chosen, a negative cost, or a chance that is none.
+    UsageError : more held out than chosen, labels that do not add up, a negative cost, or a chance that is none.
     """
 
     name: str
@@ -36,8 +37,11 @@ class ActionLine:
     chance: float
     held_out: int = 0
     assumed: bool = True
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.labels and sum(self.labels.values()) != self.customers:
+            raise UsageError(f"action {self.name!r}: its labels hold {sum(self.labels.values())} of {self.customers}.")
         if not 0 <= self.held_out <= self.customers:
             raise UsageError(f"action {self.name!r}: {self.held_out} held out of {self.customers} customers.")
         if not (math.isfinite(self.cost) and self.cost >= 0):
@@ -55,6 +59,7 @@ class BudgetPoints:
     gain, low, high : expected net gain of the best use of it, with its interval.
     shadow_price : expected net gain of one more euro.
     enough : budget after which another euro no longer pays.
+    limits_aside : whether the plan kept to limits of contacts that these budgets know nothing of.
 
     Raises
     ------
@@ -67,12 +72,30 @@ class BudgetPoints:
     high: Sequence[float]
     shadow_price: Sequence[float]
     enough: float
+    limits_aside: bool = False
 
     def __post_init__(self) -> None:
         lines = (self.budget, self.gain, self.low, self.high, self.shadow_price)
         if len(self.budget) < 2 or len({len(line) for line in lines}) > 1:
             raise UsageError("a budget curve has at least two budgets and as many gains, ends and shadow prices.")
         _rising("budgets", self.budget)
+
+
+@dataclass(frozen=True)
+class ChannelUse:
+    """What a plan takes of a channel with a limit.
+
+    Parameters
+    ----------
+    name : of the channel.
+    contacts, limit : planned, the held out among them, and possible.
+    price : expected net gain of its last contact, in money.
+    """
+
+    name: str
+    contacts: int
+    limit: int
+    price: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,9 @@ class ActionPlan:
     budget : money that was given, None where none was.
     shadow_price : expected net gain of one more euro, None without a budget.
     curve : what other budgets would bring, None where nobody computed it.
+    withheld : expected cost of the actions of those held out, which is planned and not spent.
+    untested : levers of the plan's actions that no experiment has tested.
+    channels : those with a limit.
 
     Raises
     ------
@@ -99,14 +125,18 @@ class ActionPlan:
     budget: float | None = None
     shadow_price: float | None = None
     curve: BudgetPoints | None = None
+    withheld: float = 0.0
+    untested: Sequence[str] = ()
+    channels: Sequence[ChannelUse] = ()
 
     def __post_init__(self) -> None:
         total = math.fsum(a.gain.mean for a in self.actions)
         size = max(self.cost, abs(total), 1.0)
         if abs(total - self.gain.mean) > TOLERANCE * size:
             raise UsageError(f"the actions gain {total:,.2f} and the plan {self.gain.mean:,.2f}: they must add up.")
-        if self.budget is not None and self.cost > self.budget + TOLERANCE * size:
-            raise UsageError(f"the actions cost {self.cost:,.2f}, the budget is {self.budget:,.2f}.")
+        planned = self.cost + self.withheld
+        if self.budget is not None and planned > self.budget + TOLERANCE * size:
+            raise UsageError(f"the actions cost {planned:,.2f}, the budget is {self.budget:,.2f}.")
         _chance("a plan", self.loss_chance)
 
     @property
@@ -169,7 +199,7 @@ class BreakEven:
     cohort : its label.
     value : of a new customer, first order included: at this cost he pays back on average.
     cautious : 20 % quantile of it: at this cost the average new customer pays back with a chance of 8 of 10.
-    cost : what it does cost, None where it is not known or differs by customer.
+    cost : what it has cost on average, None where it is not known.
     """
 
     cohort: str

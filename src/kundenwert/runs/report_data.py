@@ -4,6 +4,7 @@ From this alone the page is drawn, without PyMC and without the customer table, 
 """
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from kundenwert.runs.plots.sampler import convergence_data
 from kundenwert.runs.plots.style import Record, json_number, numbers
 from kundenwert.runs.plots.value_map import map_data
 from kundenwert.runs.report_figures import base_figures, peers_count, potential_figures, segment_figures
-from kundenwert.runs.report_people import Quantiles, people
+from kundenwert.runs.report_people import Explain, Quantiles, people
 from kundenwert.runs.report_sections import Further, assumption_lines, check_change, further_charts, further_records
 from kundenwert.sources_cited import cite
 
@@ -54,6 +55,7 @@ def build_report(
     customer_ids: str = "show",
     cohort_values: Any | None = None,
     quantiles_for: Quantiles | None = None,
+    explain_for: Explain | None = None,
     what_if: Sequence[Mapping[str, Any]] = (),
     previous: Mapping[str, Any] | None = None,
     actions: bool = False,
@@ -79,6 +81,7 @@ def build_report(
     customer_ids : "show" or "hide".
     cohort_values : (draw, cohort) value of a new customer, cohorts as in the posterior.
     quantiles_for : ids -> (n, 20) predictive quantiles of the value of the few customers that are listed.
+    explain_for : id -> why a customer has this label; asked for a few of those who are listed.
     what_if : records with `key`, `low_setting`, `low`, `high_setting`, `high` (money of the base).
     previous : the report of the run that was in use before this one; None on the first run.
     actions : True where the spec declares levers.
@@ -124,14 +127,21 @@ def build_report(
             **further_charts(further, options, show_ids=customer_ids == "show"),
         },
         **further_records(further, currency),
-        "people": people(segments, summary, show_ids=customer_ids == "show", quantiles_for=quantiles_for),
+        "people": people(
+            segments,
+            summary,
+            show_ids=customer_ids == "show",
+            quantiles_for=quantiles_for,
+            explain_for=explain_for,
+        ),
         "assumptions": _assumptions(segments, summary, settings or {}, what_if, further),
         "actions": actions,
         "record": _record(posterior, choices, timings or {}, versions or {}, seed, spec_hash),
     }
     check_change(further, report["base"], previous)
     report["change"] = words.changes(report, previous) if previous else None
-    report["then"] = previous["segments"] if previous else None
+    kept = ("segment", "customers", "value")
+    report["then"] = [{key: one[key] for key in kept} for one in previous["segments"]] if previous else None
     report["tiles"] = words.tiles(report)
     report["headline"] = words.headline(report)
     report["said"] = {
@@ -226,8 +236,8 @@ def _assumptions(
     tries = [
         [
             str(t["key"]),
-            f"{t['low_setting']}: {w.money(t['low'], currency, 4)}",
-            f"{t['high_setting']}: {w.money(t['high'], currency, 4)}",
+            f"{w.typeset(str(t['low_setting']))}: {w.money(t['low'], currency, 4)}",
+            f"{w.typeset(str(t['high_setting']))}: {w.money(t['high'], currency, 4)}",
         ]
         for t in what_if
     ]
@@ -245,10 +255,10 @@ def _assumptions(
 
 
 def _setting(value: Any) -> str:
-    """A setting as text: what is absent is not given, a whole number has no decimal point."""
+    """A setting as text: what is absent is not given, a whole number has no decimal point, nothing is in brackets."""
     if value is None:
         return "not given"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"(?<=\d)\.0\b", "", str(value)).strip("()")
 
 
 def _record(

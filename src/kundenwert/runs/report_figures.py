@@ -88,11 +88,14 @@ def segment_figures(segments: "Segments") -> list[Record]:
         totals = segments.totals_by_segment.get(name)
         low, high = _ends(totals, interval) if totals is not None and len(part) else (0.0, 0.0)
         known = part["actual_value"].dropna()
+        living = part["p_alive"].to_numpy(float) > 0.5
         rows.append(
             {
                 "segment": name,
                 "customers": len(part),
                 "once": int((part["frequency"] == 0).sum()),
+                "living": int(living.sum()),
+                "doubtful": int((living & (part["p_below_zero"] > part["p_dormant"]).to_numpy(bool)).sum()),
                 "value": json_number(float(known.sum())),
                 "low": json_number(low),
                 "high": json_number(high),

@@ -120,7 +120,7 @@ def check_change(further: Further, base: Record, previous: Mapping[str, Any] | N
 
 def assumption_lines(assumed: Sequence[Assumption]) -> list[list[str]]:
     """Key, words and origin of each thing that the figures rest on."""
-    return [[one.key, one.words, one.origin] for one in assumed]
+    return [[one.key, w.typeset(one.words), one.origin] for one in assumed]
 
 
 def _plan(plan: ActionPlan, currency: str | None) -> Record:
@@ -134,6 +134,7 @@ def _plan(plan: ActionPlan, currency: str | None) -> Record:
                 "chance": json_number(action.chance, 4),
                 "held_out": action.held_out,
                 "assumed": action.assumed,
+                "labels": {str(label): int(n) for label, n in action.labels.items() if n},
             }
             for action in plan.actions
         ],
@@ -143,6 +144,12 @@ def _plan(plan: ActionPlan, currency: str | None) -> Record:
         "budget": None if plan.budget is None else json_number(plan.budget),
         "shadow_price": None if plan.shadow_price is None else json_number(plan.shadow_price),
         "enough": None if plan.curve is None else json_number(plan.curve.enough),
+        "withheld": json_number(plan.withheld),
+        "untested": [w.short_id(name, 40) for name in plan.untested],
+        "channels": [
+            {"name": w.short_id(one.name, 40), "contacts": one.contacts, "limit": one.limit, "price": one.price}
+            for one in plan.channels
+        ],
     }
     return {**record, "answer": plan_words.answer(record, currency), "rests_on": plan_words.rests_on(record)}
 

@@ -1,12 +1,17 @@
 """The tables of the page, as text: money by segment, what moved, actions, and what a customer may cost."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from kundenwert.runs import plan_words
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.flows import NAMES
 from kundenwert.runs.plots.style import Record, numbers
 
+EXCEPTIONS = (
+    "What to do follows from the label; the plan of section 6 adds actions for single customers where they pay."
+)
 ONCE_SHOWN = 0.20
 LATEST = 24
 
@@ -16,6 +21,9 @@ def money_table(report: Mapping[str, Any]) -> Record:
     currency, filled = report["currency"], [s for s in report["segments"] if s["customers"]]
     most = max((s["customers"] for s in filled), default=1)
     richest = max((abs(s["value"]) for s in filled), default=0) or 1
+    planned = Counter[str]()
+    for one in report["plan"]["actions"] if report["plan"] else ():
+        planned.update(one.get("labels", {}))
     rows = [
         {
             "segment": s["segment"],
@@ -30,6 +38,7 @@ def money_table(report: Mapping[str, Any]) -> Record:
             "once": w.count(s["once"]) if s["once"] > ONCE_SHOWN * s["customers"] else "",
             "bought_once": w.count(s["once"]),
             "action": w.SEGMENT_ACTIONS[s["segment"]],
+            "planned": w.count(planned[s["segment"]]) if planned[s["segment"]] else "nobody",
         }
         for s in filled
     ]
@@ -44,6 +53,9 @@ def money_table(report: Mapping[str, Any]) -> Record:
     if report["base"]["no_mean"]:
         without = w.plural(report["base"]["no_mean"], "customer")
         note = f"{note} {without} without a mean value are not in the sums.".strip()
+    note = f"{note} {_living(report)}".strip()
+    if planned:
+        note = f"{note} {EXCEPTIONS}".strip()
     note = f"{note} {objected_line(report)}".strip()
     table = numbers(
         f"Segments, {w.ahead(report['horizon'])}, {report['basis_words']}",
@@ -67,7 +79,19 @@ def money_table(report: Mapping[str, Any]) -> Record:
             for s in filled
         ],
     )
-    return {"rows": rows, "empty": note, "numbers": table}
+    return {"rows": rows, "empty": note, "numbers": table, "planned": bool(planned)}
+
+
+def _living(report: Mapping[str, Any]) -> str:
+    """What else a dormant customer may be, empty where all are more likely gone than not."""
+    dormant = next(s for s in report["segments"] if s["segment"] == "dormant")
+    living, below = dormant.get("living", 0), dormant.get("doubtful", 0)
+    if not living:
+        return ""
+    why = ""
+    if 2 * below > living:
+        why = ": most of them look as if they cost more than they bring, but not surely enough to say so"
+    return f"Of the dormant, {w.count(living)} {'is' if living == 1 else 'are'} probably still customers{why}."
 
 
 def then_table(report: Mapping[str, Any]) -> Record | None:
@@ -113,11 +137,13 @@ def movers_table(report: Mapping[str, Any]) -> Record | None:
 
 
 def actions_table(report: Mapping[str, Any]) -> list[Record]:
-    """One row an action: to whom, at what cost, for what gain, and who is held out."""
+    """One row an action, the largest gain first: to whom, at what cost, for what gain, and who is held out."""
     currency = report["currency"]
+    planned = report["plan"]["actions"] if report["plan"] else []
     return [
         {
             "name": one["name"],
+            "who": plan_words.who(one.get("labels", {})),
             "customers": w.count(one["customers"]),
             "held_out": f"{w.count(one['held_out'])} ({w.percent(one['held_out'] / max(one['customers'], 1))})",
             "cost": w.money(one["cost"], currency, 4),
@@ -127,7 +153,7 @@ def actions_table(report: Mapping[str, Any]) -> list[Record]:
             "rests": "assumed effects" if one["assumed"] else "an experiment",
             "assumed": one["assumed"],
         }
-        for one in (report["plan"]["actions"] if report["plan"] else ())
+        for one in sorted(planned, key=lambda one: -one["gain"]["mean"])
     ]
 
 
@@ -154,7 +180,7 @@ def break_even_table(report: Mapping[str, Any]) -> Record | None:
         "At most, on average",
         f"{w.nine_in_ten(report['interval'])} sure",
         "At most, to be 8 of 10 sure",
-        *(["It costs"] if priced else []),
+        *(["It cost on average"] if priced else []),
     ]
     caption = f"What winning a customer may cost, {w.ahead(report['horizon'])}, {report['basis']}{more}"
     return numbers(caption, columns, rows)

@@ -15,8 +15,8 @@ MIRROR = (
     "It does not say who will grow."
 )
 NO_ACTIONS = "No actions declared in the spec, so no recommendation."
-NO_PLAN = "The spec declares actions; this version does not compute a recommendation from them yet."
-LIKE_THIS = "A spec declares one like this; this version accepts it and does not compute with it yet:"
+NO_PLAN = "The spec declares actions, but this run made no plan of them. Retrain the model to get one."
+LIKE_THIS = "These four lines in the spec declare one; with a [budget] it is given where it brings most:"
 LEVER_LINES = (
     "[[levers]]",
     'name = "win-back mail"',

@@ -6,6 +6,7 @@ number, chances as frequencies ("7 of 10") because people judge those better tha
 
 import datetime
 import math
+import re
 from collections.abc import Sequence
 
 NBSP = "\u00a0"
@@ -247,13 +248,22 @@ def ahead(horizon: str) -> str:
     return f"next {text.removeprefix('1 ')}"
 
 
-def listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str], last: str = "and") -> str:
     """Parts joined as a sentence does.
 
-    >>> listed(["keep", "test", "wait"])
-    'keep, test and wait'
+    >>> listed(["keep", "test", "wait"]), listed(["call", "mail"], "or")
+    ('keep, test and wait', 'call or mail')
     """
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}" if parts else ""
+
+
+def typeset(text: str) -> str:
+    """A sentence of another module with its numbers as they stand on the page: a true minus, a blank before per cent.
+
+    >>> typeset("-0.12 of 36% (5.34 % to 52.1 %)").replace(NBSP, " "), typeset("2024-05-01, a-1")
+    ('−0.12 of 36 % (5.34 % to 52.1 %)', '2024-05-01, a-1')
+    """
+    return re.sub(r"(?<=\d) ?%", f"{NBSP}%", re.sub(r"(?<![\w-])-(?=\d)", MINUS, text))
 
 
 def too_few(expected: float, came: float) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 PLOT, HEIGHT, WORDS = 560, 220, 32
+LIMITS = " Limits of contacts, which the plan keeps to, are not in the line."
 HEADROOM = WORDS / (HEIGHT - WORDS)  # above the band, for the words over the rules
 
 
@@ -53,8 +54,9 @@ def budget_curve_data(
     ]
     return {
         "question": "What does a larger budget bring?",
-        "help": "Line: expected gain after all costs of the actions. "
-        f"Band: we are {w.nine_in_ten(interval)} sure. Where the line is flat, more money brings nothing.",
+        "help": "Line: expected gain after all costs of the actions, what is held out left aside. "
+        f"Band: we are {w.nine_in_ten(interval)} sure, as of the plan. "
+        f"Where the line is flat, more money brings nothing.{LIMITS if curve.limits_aside else ''}",
         "answer": answer,
         "label": f"{answer} Line of {w.plural(len(curve.budget), 'budget')} with its band.",
         "currency": currency,

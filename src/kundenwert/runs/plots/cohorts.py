@@ -54,7 +54,7 @@ def cohort_values_data(
     ]
     columns = ["Cohort", "Customers", f"A new one is worth, {basis}", f"{w.nine_in_ten(interval)} sure"]
     return {
-        "question": "Which vintages are good?",
+        "question": "Which new customers are worth most?",
         "help": "Dot: what one more customer of this cohort is worth, first order included. "
         f"Bar: we are {w.nine_in_ten(interval)} sure.",
         "answer": answer,
@@ -87,7 +87,7 @@ def _answer(draws: Any, mean: Any, names: Sequence[str], currency: str | None, i
         else f"we are {w.nine_in_ten(interval)} sure of a difference"
     )
     return (
-        f"Customers won in {names[best]} are worth {w.money(float(mean[best]), currency)} each on average, "
+        f"New customers of {names[best]} are worth {w.money(float(mean[best]), currency)} each on average, "
         f"those of {names[worst]} {w.money(float(mean[worst]), currency)}; {told}."
     )
 
@@ -105,7 +105,7 @@ def draw_cohort_values(data: Mapping[str, Any], theme: Theme = "light", *, help:
     unit = f"{data['currency']}, {data['basis']}" if data["currency"] else data["basis"]
     ends = [*frame["high"], *frame["low"], data["acquisition_cost"] or 0.0, 0.0]
     domain = [min(ends), max(ends) * 1.05 if max(ends) > 0 else 1.0]
-    y = alt.Y("cohorts:N", sort=None, title="Cohort", axis=alt.Axis(grid=True, labelOverlap=True))
+    y = alt.Y("cohorts:N", sort=None, title=None, axis=alt.Axis(grid=True, labelOverlap=True))
     x_title = f"A new customer is worth on average, {w.ahead(data['horizon'])} ({unit})"
     x = alt.X(
         "mean:Q",

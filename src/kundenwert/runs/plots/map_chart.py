@@ -39,7 +39,7 @@ def draw_map(data: Mapping[str, Any], theme: Theme = "light", *, help: bool = Tr
     )
     layers = [*_ground(data, g, c), *_squares(data, g, c, x, y, legend=help), *_rules(data, g, c), *_notes(data, g, c)]
     below = alt.layer(*layers).properties(width=PLOT, height=g["height"])
-    return finish(alt.vconcat(_strip(data, g, c), below, spacing=22), data, theme, help=help)
+    return finish(alt.vconcat(_strip(data, g, c), below, spacing=22 + _second_line(data)), data, theme, help=help)
 
 
 def _geometry(data: Mapping[str, Any]) -> Record:
@@ -196,31 +196,43 @@ def _rules(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[Any
     layers, limits = [], data["thresholds"]
     dash: dict[str, Any] = {"color": c["mute"], "strokeDash": [4, 3]}
     if limits["valuable"] is not None:
-        at = g["s"]["x0"]
-        words = f"a customer counts as valuable from {w.money(limits['valuable'], data['currency'])}"
-        left = (at - g["left"]) / (g["domain_x"][1] - g["left"]) < 0.6
-        place = pd.DataFrame({"x": [at], "text": [words]})
         foot = g["height"] - g["margin"] * (not g["note_above"])
-        layers.append(alt.Chart(place).mark_rule(**dash).encode(x="x:Q", y=alt.value(0), y2=alt.value(foot)))
-        text = alt.Chart(place).mark_text(
-            align="left" if left else "right", dx=4 if left else -4, dy=-6, color=c["ink"], baseline="bottom"
-        )
-        layers.append(text.encode(x="x:Q", y=alt.value(0), text="text:N"))
+        place = alt.Chart(pd.DataFrame({"x": [g["s"]["x0"]]}))
+        layers.append(place.mark_rule(**dash).encode(x="x:Q", y=alt.value(0), y2=alt.value(foot)))
     if limits["growable"] is not None:
-        words = f"counts as growable from {w.money(limits['growable'], data['currency'])}"
-        place = pd.DataFrame({"y": [g["s"]["y0"]], "text": [words]})
-        layers.append(alt.Chart(place).mark_rule(**dash).encode(y="y:Q"))
-        text = alt.Chart(place).mark_text(align="right", dx=-4, dy=-4, color=c["ink"], baseline="bottom")
-        layers.append(text.encode(x=alt.value(_wall(data, g)), y="y:Q", text="text:N"))
+        layers.append(alt.Chart(pd.DataFrame({"y": [g["s"]["y0"]]})).mark_rule(**dash).encode(y="y:Q"))
+    if words := _limits_said(data):
+        above = alt.Chart(pd.DataFrame({"text": [words]})).mark_text(align="left", baseline="bottom", color=c["ink"])
+        layers.append(above.encode(x=alt.value(0), y=alt.value(-6 - _second_line(data)), text="text:N"))
     if data["open"]:
         wall = pd.DataFrame({"x": [g["closed"][1] + 0.4 * g["s"]["wx"]]})
         layers.append(alt.Chart(wall).mark_rule(color=c["axis"], strokeDash=[1, 3]).encode(x="x:Q"))
     return layers
 
 
-def _wall(data: Mapping[str, Any], g: Record) -> float:
-    """Where text that ends on the right must stop: before the border of the open column."""
-    return PLOT - (1.6 * g["step"][0] if data["open"] else 0)
+def _limits_said(data: Mapping[str, Any]) -> str:
+    """The thresholds in money, for the line above the cells, where no cell can lie under them."""
+    limits, currency = data["thresholds"], data["currency"]
+    parts = [
+        f"{name} {side} {w.money(limits[name], currency)}"
+        for name, side in (("valuable", "right of"), ("growable", "above"))
+        if limits[name] is not None
+    ]
+    return f"Dashed: {', '.join(parts)}" if parts else ""
+
+
+def _open_said(data: Mapping[str, Any]) -> str:
+    """What the open last column holds, empty where there is none."""
+    o = data["open"]
+    if not o:
+        return ""
+    return f"above {w.amount(o['above'])}: {w.plural(o['customers'], 'customer')}, largest {w.amount(o['largest'])}"
+
+
+def _second_line(data: Mapping[str, Any]) -> int:
+    """Height of a second line above the cells, 0 where both texts fit on one."""
+    together = len(_limits_said(data)) + len(_open_said(data)) + 4
+    return 14 if data["open"] and together * LETTER > PLOT else 0
 
 
 def _notes(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[Any]:
@@ -228,17 +240,9 @@ def _notes(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[Any
     import altair as alt
 
     layers = []
-    if data["open"]:
-        o = data["open"]
-        words = (
-            f"above {w.amount(o['above'])}: {w.plural(o['customers'], 'customer')}, largest {w.amount(o['largest'])}"
-        )
-        note = alt.Chart(pd.DataFrame({"text": [words]})).mark_text(
-            align="right", baseline="bottom", dy=-4, color=c["ink"]
-        )
-        layers.append(
-            note.encode(x=alt.value(_wall(data, g)), y=alt.value(18 + g["margin"] * g["note_above"]), text="text:N")
-        )
+    if words := _open_said(data):
+        note = alt.Chart(pd.DataFrame({"text": [words]})).mark_text(align="right", baseline="bottom", color=c["ink"])
+        layers.append(note.encode(x=alt.value(PLOT), y=alt.value(-6), text="text:N"))
     if data["shelf"]:
         layers.extend(_call_out(data, g, c))
     for m in data["marked"]:
@@ -261,8 +265,7 @@ def _call_out(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[
     import altair as alt
 
     shelf, (step_x, step_y) = data["shelf"], g["step"]
-    why = "same history, so the same place" if shelf["credited"] else "too little seen to credit them with room"
-    text = f"{w.count(shelf['customers'])} customers who bought once: {why}"
+    text = f"{w.count(shelf['customers'])} customers who bought once: {_shelf_said(shelf)}"
     left, right = shelf["from"] * step_x, min((shelf["to"] + 1) * step_x, PLOT)
     row = g["height"] - g["margin"] * (not g["note_above"]) - (shelf["row"] + 0.5) * step_y
     line = (g["margin"] - 8) if g["note_above"] else (g["height"] - g["margin"] + 6)
@@ -276,6 +279,13 @@ def _call_out(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> list[
     note = one.mark_text(text=text, align="left", baseline="bottom" if g["note_above"] else "top", color=c["ink"])
     start = max(0.0, min(left, PLOT - len(text) * LETTER))
     return [*parts, note.encode(x=alt.value(start), y=alt.value(words))]
+
+
+def _shelf_said(shelf: Mapping[str, Any]) -> str:
+    """Why these customers share a row; a report of the first version says only whether they have room."""
+    if "why" in shelf:
+        return str(shelf["why"])
+    return "same history, so the same place" if shelf["credited"] else "no room is credited"
 
 
 def _strip(data: Mapping[str, Any], g: Record, c: Mapping[str, str]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.errors import UsageError
-from kundenwert.names import SEGMENTS, STATES
+from kundenwert.names import SEGMENTS, STATES, Flag, PotentialBasis
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, json_number, ladder, nice, numbers, rounded
 
@@ -64,10 +64,10 @@ def map_data(
         "cells": cells,
         "strip": _strip(ix, segment, actual),
         "open": _open_column(actual, scales),
-        "shelf": _shelf(ix, iy, once, room),
+        "shelf": _shelf(ix, iy, once, room, _no_room(table[once & (room <= 0)])),
         "marked": _marked(table, highlight),
     }
-    return data | _words(data, actual, room, once, segments.thresholds)
+    return data | _words(data, actual, room, once, segments.thresholds, _basis(table))
 
 
 def _scales(actual: Any, room: Any, thresholds: Any, frame: Mapping[str, Any] | None) -> Record:
@@ -174,8 +174,22 @@ def _open_column(actual: Any, s: Mapping[str, Any]) -> Record | None:
     return {"above": json_number(s["right"]), "customers": len(beyond), "largest": json_number(float(beyond.max()))}
 
 
-def _shelf(ix: Any, iy: Any, once: Any, room: Any) -> Record | None:
-    """Where one-time buyers pile up in one row: same history, hence the same place."""
+def _basis(table: pd.DataFrame) -> str:
+    """What the room of these customers rests on; peers where there are none."""
+    return str(table["potential_basis"].iloc[0]) if len(table) else PotentialBasis.PEERS.value
+
+
+def _no_room(once: pd.DataFrame) -> str:
+    """Why one-time buyers without room have none."""
+    if all(Flag.UNPROVEN.value in flags for flags in once["flags"]):
+        return "too little seen to credit them with room"
+    if _basis(once) == PotentialBasis.LEVERS:
+        return "no declared action pays for them"
+    return "no room is credited"
+
+
+def _shelf(ix: Any, iy: Any, once: Any, room: Any, no_room: str) -> Record | None:
+    """Where one-time buyers pile up in one row, and why: the same history, or nothing that credits them with room."""
     if not once.any():
         return None
     in_row = np.bincount(iy[once])
@@ -189,7 +203,7 @@ def _shelf(ix: Any, iy: Any, once: Any, room: Any) -> Record | None:
         "from": int(np.quantile(ix[here], 0.02)),
         "to": int(np.quantile(ix[here], 0.98)),
         "customers": int(here.sum()),
-        "credited": bool((room[here] > 0).any()),
+        "why": "same history, so the same place" if (room[here] > 0).any() else no_room,
     }
 
 
@@ -216,7 +230,7 @@ def _marked(table: pd.DataFrame, highlight: Sequence[object]) -> list[Record]:
     return marked
 
 
-def _words(data: Record, actual: Any, room: Any, once: Any, thresholds: Any) -> Record:
+def _words(data: Record, actual: Any, room: Any, once: Any, thresholds: Any, basis: str) -> Record:
     n, currency = len(actual), data["currency"]
     occupied = len(data["cells"]["n"])
     growable = room >= thresholds.growable
@@ -229,7 +243,10 @@ def _words(data: Record, actual: Any, room: Any, once: Any, thresholds: Any) -> 
         few = "; none of them bought only once" if not (growable & once).any() else ""
         if not few:
             few = f"; {w.percent(float(once[growable].mean()))} of them bought only once, so we know little about them"
-        answer = f"{w.plural(far, 'customer')} ({w.percent(far / n)}) are far from their potential{few}."
+        told = "are far from their potential"
+        if basis == PotentialBasis.LEVERS:
+            told = f"could bring {w.money(thresholds.growable, currency)} or more on top by a declared action"
+        answer = f"{w.plural(far, 'customer')} ({w.percent(far / n)}) {told}{few}."
     total = float(actual.sum())
     right = float(actual[actual >= thresholds.valuable].sum())
     form = f"Map of {w.count(n)} customers in {w.plural(occupied, 'cell')}"
