@@ -51,7 +51,7 @@ from .value.explained_room import explain_room
 from .value.labelled import predictive_quantiles, value_draws
 from .value.lever_findings import experiments_line, lever_after, measured_ratio
 from .value.lever_trials import Trial
-from .value.levers import Lever, lever_of, levers_of
+from .value.levers import Lever, lever_effects, lever_of, levers_of
 from .value.paired import Snapshot
 from .value.payback_times import Payback, payback
 from .value.quantities import (
@@ -118,6 +118,7 @@ __all__ = [
     "WalletData",
     "Lever",
     "lever_of",
+    "lever_effects",
     "levers_of",
     "Counts",
     "Measurement",

@@ -33,10 +33,14 @@ def validation(outcome: "Validation") -> str:
         ("Data", f"{w.plural(outcome.customers, 'customer')}, {w.plural(outcome.repeat_orders, 'repeat order')}"),
         ("Cohorts", _cohorts(outcome.cohorts)),
         ("Counts", ", ".join(f"{name.replace('_', ' ')} {w.count(n)}" for name, n in outcome.counts.items() if n)),
-        ("Notes", "; ".join(outcome.notes) or "none"),
+        ("Notes", _notes(outcome.notes)),
         ("Not used", ", ".join(outcome.not_used) or "none"),
     ]
     return _facts(rows)
+
+
+def _notes(texts: tuple[str, ...]) -> str:
+    return "; ".join(text.removesuffix(".") for text in texts) or "none"
 
 
 def _cohorts(labels: tuple[str, ...]) -> str:
@@ -56,7 +60,7 @@ def scored(outcome: "ScoreResult") -> str:
         ("Run", f"{outcome.run}   ({', '.join(filter(None, (outcome.verdict.value, outcome.alias)))})"),
         ("Value", f"{w.money(base['value'], currency)}; could be + {w.money(base['room'], currency)}"),
         ("Segments", ", ".join(labels)),
-        ("Notes", "; ".join(outcome.notes) or "none"),
+        ("Notes", _notes(outcome.notes)),
         ("Table", f"{outcome.table}   ({outcome.seconds:.1f} s)"),
     ]
     return _facts(rows)

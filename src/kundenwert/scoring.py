@@ -13,6 +13,7 @@ from kundenwert.customers import CustomerSummary
 from kundenwert.customers.cohorts import map_to_known
 from kundenwert.decisions.segments import Segments
 from kundenwert.errors import UsageError
+from kundenwert.further import objected
 from kundenwert.inference.posterior import Posterior, load_posterior
 from kundenwert.inputs import PEERS_ALONE, Data
 from kundenwert.names import Flag, Pooling, Verdict
@@ -149,7 +150,7 @@ def scored(saved: Saved, segments: Segments, summary: CustomerSummary, out: Path
             "currency": metadata["currency"] or None,
             "horizon": metadata["horizon"],
             "basis": metadata["value_basis"],
-            "base": base_figures(segments, summary),
+            "base": base_figures(segments, summary, objected(segments)),
             "segments": segment_figures(segments),
         },
     )
