@@ -3,19 +3,20 @@
 from dataclasses import replace
 
 from kundenwert.inputs import Data
-from kundenwert.names import PotentialBasis
+from kundenwert.names import LeverOn, PotentialBasis
 from kundenwert.spec import ModelSpec
 from kundenwert.value.assumptions import Assumption, assumptions_of
-from kundenwert.value.levers import Lever
+from kundenwert.value.counters import Purpose
+from kundenwert.value.levers import Lever, lever_effects
 from kundenwert.value.results import Value
 
 CHANGES = {
-    "reactivation": "bring customers back who are gone",
-    "retention": "lower the chance that a customer leaves after an order",
-    "frequency": "raise how often customers order",
-    "spend": "raise what customers spend per order",
-    "cost_to_serve": "lower what orders cost",
-    "vip": "lower the chance that a customer leaves after an order",
+    LeverOn.REACTIVATION: "bring back {} of the customers who are gone",
+    LeverOn.RETENTION: "lower the chance that a customer leaves after an order by {}",
+    LeverOn.FREQUENCY: "raise how often customers order by {}",
+    LeverOn.SPEND: "raise what customers spend per order by {}",
+    LeverOn.COST_TO_SERVE: "lower what orders cost by {}",
+    LeverOn.VIP: "lower the chance that a customer leaves after an order by {}",
 }
 
 
@@ -69,15 +70,14 @@ def _wallets(known: float) -> str:
 
 def _lever(lever: Lever) -> Assumption:
     """What is taken for granted of a lever's effect, and whether an experiment stands behind it."""
-    what = f"{lever.name} is taken to {CHANGES[lever.on.value]}"
-    key = f"levers.{lever.name}"
-    if lever.experiments:
-        many = len(lever.experiments)
-        told = f"as {'1 experiment' if many == 1 else f'{many} experiments'} found, held against what was believed"
-        return Assumption(key, f"{what}, {told} before.", "given")
+    effect = lever_effects(lever)[Purpose.EFFECT]
+    size = f"{100 * effect.mean:.2g} %, give or take {100 * effect.sd:.2g} points"
+    what = f"{lever.name[:1].upper()}{lever.name[1:]} is taken to {CHANGES[lever.on].format(size)}"
+    many = len(lever.experiments)
+    if many:
+        learned = "an experiment" if many == 1 else f"{many} experiments"
+        return Assumption(f"levers.{lever.name}", f"{what}: what {learned} left of what was believed before.", "given")
     if lever.mean is not None:
-        size = f"{100 * lever.mean:.3g} %, give or take {100 * (lever.sd or 0.0):.2g} points"
-        return Assumption(key, f"{what}, by {size}: declared, not tested.", "given")
-    return Assumption(
-        key, f"{what}, by little or nothing: a sceptical belief of ours until an experiment says more.", "default"
-    )
+        return Assumption(f"levers.{lever.name}", f"{what}: declared, not tested.", "given")
+    sceptical = "a sceptical belief of ours, until an experiment says more"
+    return Assumption(f"levers.{lever.name}", f"{what}: {sceptical}.", "default")

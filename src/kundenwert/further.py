@@ -27,6 +27,7 @@ from kundenwert.runs.report_actions import (
 )
 from kundenwert.runs.report_change import EquityBridge, Estimate, label_flows
 from kundenwert.runs.report_sections import Further
+from kundenwert.runs.report_words import potential_words
 from kundenwert.spec import ModelSpec
 from kundenwert.stages import Actions, change_since
 from kundenwert.value.acquisition import new_customer_offers
@@ -219,10 +220,9 @@ def _won_for(value: Value) -> dict[str, float]:
 
 def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
     """All room together by each basis at hand."""
-    peers = value.frontier
+    peers, (first, second) = value.frontier, value.settings.attainable
     said = {
-        PotentialBasis.PEERS: f"peers' frontier {peers.quantile:.2f}".replace("0.", ".")
-        + f", {w.percent(float(peers.attainable.mean()))} of the gap",
+        PotentialBasis.PEERS: potential_words(peers.quantile, first / (first + second), peers.attainable_scale),
         PotentialBasis.WALLET: ""
         if value.wallets is None
         else f"part of what is spent elsewhere, known of {w.percent(value.wallets.data.known_share)}",

@@ -150,14 +150,10 @@ def _people(report: Mapping[str, Any]) -> Record:
     for entry in report["people"]:
         drawn = [[v or 0.0 for v in row["quantiles"]] for row in entry["rows"] if row["quantiles"]]
         axis = dot_axis(drawn) if drawn else None
-        rows = [_person(row, axis, currency) for row in entry["rows"]]
+        rows = [_person(row, axis, currency, entry["key"]) for row in entry["rows"]]
         note = ""
         if drawn:
-            most = max(v for row in drawn for v in row)
-            note = (
-                "Each dot is one of twenty equally likely outcomes: left of the upright line those that bring nothing, "
-                f"right of it up to {w.money(most, currency)}, scale stretched near zero."
-            )
+            note = _dots_note(drawn, currency)
         lists.append({"title": entry["title"], "note": entry["note"], "rows": rows, "axis": note})
     risk, room, undecided = (w.count(entry["total"]) for entry in report["people"])
     answer = (
@@ -167,7 +163,19 @@ def _people(report: Mapping[str, Any]) -> Record:
     return {"lists": lists, "by": w.date(report["churn_by"]), "answer": answer}
 
 
-def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
+def _dots_note(drawn: list[list[float]], currency: str | None) -> str:
+    """How to read the dots; their least and largest outcome in money."""
+    least, most = (find(v for row in drawn for v in row) for find in (min, max))
+    left = "bring nothing" if least >= 0 else f"cost more than they bring (down to {w.money(least, currency)})"
+    if least < 0 and any(not v for row in drawn for v in row):
+        left += " or bring nothing"
+    return (
+        f"Each dot is one of twenty equally likely outcomes: left of the upright line those that {left}, "
+        f"right of it up to {w.money(most, currency)}, scale stretched near zero."
+    )
+
+
+def _person(row: Mapping[str, Any], axis: Any, currency: str | None, key: str) -> Record:
     from markupsafe import Markup
 
     quantiles = [v or 0.0 for v in row["quantiles"]] if row["quantiles"] else None
@@ -185,13 +193,17 @@ def _person(row: Mapping[str, Any], axis: Any, currency: str | None) -> Record:
         "dots": Markup(dotplot(quantiles, axis, currency)) if quantiles else "",
         "segment": row["segment"],
         "label": name if row["segment"] == "migrator" else f"{name}, {w.tenths(row['probability'])}",
-        "why": _sentence(row["why"]),
-        "reasons": row.get("reasons", []),
+        "why": _told(row, key),
     }
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+def _told(row: Mapping[str, Any], key: str) -> str:
+    """Why a customer is listed and has this label; a pace of orders is not said twice."""
+    given = row.get("reasons", [])
+    own = [] if given and key == "risk" else [row["why"]]
+    doubt = row.get("doubt", "")
+    parts = ["; ".join([*own, doubt] if doubt else own), *given]
+    return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in parts if part)
 
 
 def _evidence(report: Mapping[str, Any]) -> str | None:

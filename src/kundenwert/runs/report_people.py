@@ -110,7 +110,7 @@ def _row(key: str, row: pd.Series, summary: "CustomerSummary", segments: "Segmen
     if summary.observation_end is not None:
         last = summary.observation_end - datetime.timedelta(days=round((row["T"] - row["recency"]) * unit_days))
     states = {s.value: float(row[f"p_{s.value}"]) for s in STATES}
-    label, why = str(row["segment"]), _why(key, row, silent, unit_days, states, segments)
+    label = str(row["segment"])
     return {
         "id": row["customer_id"],
         "cohort": w.short_id(row["cohort"], 24),
@@ -123,7 +123,8 @@ def _row(key: str, row: pd.Series, summary: "CustomerSummary", segments: "Segmen
         "high": json_number(float(row["actual_value_high"]), 5),
         "segment": label,
         "probability": json_number(states.get(label, max(states.values())), 3),
-        "why": "; ".join(part for part in (why, most_probable(states, label)) if part),
+        "why": _why(key, row, silent, unit_days, states, segments),
+        "doubt": most_probable(states, label),
         "reasons": [],
     }
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kundenwert.names import MIGRATOR
 from kundenwert.runs import wording as w
 
 if TYPE_CHECKING:
@@ -53,16 +54,15 @@ def _rests_on(found: "Drivers", currency: str | None) -> str:
 
 
 def _next_best(one: "Explanation") -> list[str]:
-    """The least costly label that was not published, or the one that is barred although it would cost less."""
-    if not one.alternatives:
-        return []
-    return [_alternative(one.alternatives[0], one.expected_loss)]
+    """The least costly label that was not published, or a state's that is barred although it would cost less."""
+    ranked = [other for other in one.alternatives if not (other.label == MIGRATOR and other.reasons)]
+    return [_alternative(ranked[0], one.expected_loss)] if ranked else []
 
 
 def _alternative(other: "Alternative", own: float) -> str:
     name = w.SEGMENT_NAMES[other.label]
     if other.reasons:
-        return f"{name} is not open: {in_words('; '.join(other.reasons))}."
+        return f"{name} would be nearer, but may not be said: {in_words('; '.join(other.reasons))}."
     return f"Next best: {name.lower()}, {_ratio(other.expected_loss, own)} to be wrong about."
 
 

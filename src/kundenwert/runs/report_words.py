@@ -66,13 +66,14 @@ def weakness(report: Mapping[str, Any]) -> str:
         return f"{told} Values below are more likely too {'low than too high' if low else 'high than too low'}."
     notes = [f for f in report["checks"]["findings"] if f["affects"]]
     if notes:
-        return f"{told} But {notes[0]['measured']}: {notes[0]['affects']}."
+        return f"{told} But {w.typeset(notes[0]['measured'])}: {notes[0]['affects']}."
     return f"{told} That is one test of the orders; what customers could be worth remains an assumption."
 
 
 def _point(finding: Mapping[str, Any]) -> str:
     moves = finding["affects"] or "every figure rests on less than it should"
-    return f"{_sentence(finding['name'])}: {finding['measured']} (limit: {finding['limit']}). For the figures: {moves}."
+    told = w.typeset(f"{finding['measured']} (limit: {finding['limit']})")
+    return f"{_sentence(finding['name'])}: {told}. For the figures: {moves}."
 
 
 def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -87,7 +88,7 @@ def _failure(report: Mapping[str, Any], worst: Sequence[Mapping[str, Any]]) -> d
         else "Nothing yet: the next run that does not fail becomes champion."
     )
     return {
-        "what": f"{name}{first['measured']}{limit}.{more}",
+        "what": w.typeset(f"{name}{first['measured']}{limit}.{more}"),
         "why": first["cause"] or "The checks name no cause; the chart below shows where it happens.",
         "next": f"1 {first['next_step'] or 'Look at the orders of the last weeks.'}  2 kundenwert validate SPEC",
         "in_use": in_use,
