@@ -4,6 +4,7 @@ from .customers import examples
 from .customers.attributes import Attributes, read_attributes, with_attributes
 from .customers.events import CostEvents, events_of, read_events, sum_events
 from .customers.holdout import Holdout, hold_out, split
+from .customers.joint_costs import share_joint_costs
 from .customers.ledgers import Ledger, ledger
 from .customers.peers import with_peers
 from .customers.sources import read
@@ -54,6 +55,7 @@ from .value.lever_trials import Trial
 from .value.levers import Lever, lever_effects, lever_of, levers_of
 from .value.paired import Snapshot
 from .value.payback_times import Payback, payback
+from .value.provision import refund_provision
 from .value.quantities import (
     churn_probability,
     expected_purchases,
@@ -76,6 +78,7 @@ __all__ = [
     "CostEvents",
     "events_of",
     "sum_events",
+    "share_joint_costs",
     "read_attributes",
     "Attributes",
     "with_attributes",
@@ -111,6 +114,7 @@ __all__ = [
     "resolve_economics",
     "Economics",
     "realized_breakdown",
+    "refund_provision",
     "RealizedBreakdown",
     "return_shares",
     "ReturnShares",

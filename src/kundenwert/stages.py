@@ -240,6 +240,8 @@ def change_since(
     draws = load_posterior(champion["path"] / "posterior.nc")
     priors = AheadPriors.from_dict(champion.get("ahead_priors", {}))
     prices = price_customers(draws, before.summary, **asked_of(then, before.costs, priors))
+    if before.facts is not None:
+        prices = replace(prices, gone=before.facts.removed)
     now = Snapshot(posterior, data.summary, segments.value)
     return equity_change(Snapshot(draws, before.summary, prices), now)
 

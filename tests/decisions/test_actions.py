@@ -221,8 +221,11 @@ def test_the_table_says_what_is_done(segments, plan):
     assert table.loc[~chosen, ["action", "expected_gain", "propensity"]].isna().all(axis=None)
     assert not table.loc[~chosen, "held_out"].any()
     merged = table[chosen].reset_index(drop=True)
-    for name, other in (("action", "action"), ("expected_gain", "gain"), ("held_out", "held_out")):
-        assert merged[name].tolist() == plan.table[other].tolist()
+    assert merged["held_out"].tolist() == plan.table["held_out"].tolist()
+    treated = ~plan.table["held_out"]
+    for name, other in (("action", "action"), ("expected_gain", "gain")):
+        assert merged.loc[treated, name].tolist() == plan.table.loc[treated, other].tolist()
+        assert merged.loc[~treated, name].isna().all()
     assert (merged["propensity"] == 0.9).all()
     same = [name for name in segments.table if name not in ("action", "expected_gain")]
     pd.testing.assert_frame_equal(table[same], segments.table[same])

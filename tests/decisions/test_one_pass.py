@@ -210,7 +210,10 @@ def test_who_objected_is_in_the_total_and_in_no_list(with_events):
     rest = found.table[~events.objected]
     assert rest[["p_alive", "actual_value", "segment"]].notna().all(axis=None)
     assert not any(Flag.OBJECTED in flags for flags in rest["flags"])
-    np.testing.assert_array_equal(found.value.totals.base, without.value.totals.base)
+    only_gone = HardEvents(nobody(), events.removed, nobody())
+    terms = {"margin": 0.2, "cost_per_order": 6.0, "cost_per_year_active": 4.0} | FAST
+    same = assess(*world("mbgnbd"), levers=LEVERS, events=only_gone, **terms)
+    np.testing.assert_array_equal(found.value.totals.base, same.value.totals.base)
     size = np.abs(found.value.totals.base).max()
     assert found.objected_total.any()
     together = sum(found.totals_by_segment.values()) + found.objected_total

@@ -146,7 +146,9 @@ def test_the_budget_is_kept_and_some_are_held_out(nights: tuple[Path, RunResult,
     assert 0.02 < plan["held_out"].mean() < 0.25
     chosen = table.loc[plan["customer_id"]]
     assert chosen["held_out"].tolist() == plan["held_out"].tolist()
-    assert chosen["action"].tolist() == plan["action"].tolist()  # of the held out what they would have got
+    given = (~plan["held_out"]).to_numpy()
+    assert chosen["action"][given].tolist() == treated["action"].tolist()
+    assert chosen["action"][~given].isna().all()  # nobody who makes a list of them gets them
     assert table["held_out"].sum() == plan["held_out"].sum()
     out_of_reach = table["flags"].map(lambda flags: "objected" in flags)
     assert table.loc[out_of_reach, "action"].isna().all()

@@ -150,11 +150,15 @@ def open_gains(segments: Segments) -> PackageGains:
 
 
 def with_actions(segments: Segments, plan: Plan) -> Segments:
-    """Segments whose table says what is done: action and expected gain, who is held out, and with what propensity."""
+    """Segments whose table says what is done: action and expected gain, who is held out, and with what propensity.
+
+    Who is held out has no action there, for lists are made from that column; what is withheld says the plan's table.
+    """
     table = segments.table.copy()
     chosen = plan.table.set_index("customer_id").reindex(table["customer_id"])
-    table["action"] = chosen["action"].astype(object).where(chosen["action"].notna(), None).to_numpy()
-    table["expected_gain"] = chosen["gain"].to_numpy()
+    treated = chosen["held_out"].eq(False)
+    table["action"] = chosen["action"].astype(object).where(treated, None).to_numpy()
+    table["expected_gain"] = chosen["gain"].where(treated).to_numpy()
     table["held_out"] = chosen["held_out"].eq(True).to_numpy()
     table["propensity"] = chosen["propensity"].to_numpy()
     return replace(segments, table=table)

@@ -78,10 +78,9 @@ def assess(
     True
     """
     # Nothing is done to who has died or is to be deleted, either.
-    nobody, asking = (None, None) if events is None else (events.any, events.complaint)
-    appraisal = appraise(
-        posterior, summary, objected=nobody, complaint=asking, threads=threads, progress=progress, **wanted
-    )
+    nobody, asking, gone = (None, None, None) if events is None else (events.any, events.complaint, events.removed)
+    facts = {"objected": nobody, "complaint": asking, "gone": gone}
+    appraisal = appraise(posterior, summary, threads=threads, progress=progress, **facts, **wanted)
     count, draws = len(appraisal.customers), appraisal.people.draws
     memory = memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal)
     gathered = Gathered.of(appraisal)

@@ -124,6 +124,7 @@ def appraise(
     ledger: Ledger | None = None,
     objected: BoolArray | None = None,
     complaint: BoolArray | None = None,
+    gone: BoolArray | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     **asked: Unpack[Asked],
@@ -136,11 +137,12 @@ def appraise(
     wallet_levels : of an earlier run; by default they are derived from these customers.
     ledger : of the customers, where it is asked when they pay back.
     objected, complaint : (customer,) to whom nothing is done, and to whom nothing is sold.
+    gone : (customer,) who is known to be no customer any more: has died, or is to be deleted.
     """
     prices = price_customers(posterior, summary, **asked)
     settings = prices.settings
     people = population(posterior, settings.draws, settings.seed)
-    customers = histories(posterior, summary)
+    customers = replace(histories(posterior, summary), gone=gone)
     given = {PotentialBasis.LEVERS: bool(levers), PotentialBasis.WALLET: wallets is not None}
     used = basis_of(basis, {PotentialBasis.PEERS} | {name for name, there in given.items() if there})
     frozen = extend(posterior.frontier, posterior, people.draws).of(people.cohorts, people.draws)
@@ -192,7 +194,7 @@ def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary"
     UsageError : they do not belong together.
     """
     people = population(posterior, value.settings.draws, value.settings.seed)
-    customers = histories(posterior, summary)
+    customers = replace(histories(posterior, summary), gone=value.gone)
     known = value.table["customer_id"].to_numpy(dtype=object)
     if len(known) != len(customers) or not (known == customers.ids).all():
         raise UsageError(

@@ -59,6 +59,7 @@ class Block:
     spending : histories n, spend.
     returned : (row, 2) shapes of the Beta share of what is paid that comes back; None where amounts are net of returns.
         Then drawn amounts of orders are without what comes back of them.
+    gone : (history,) of customers of whom it is known that they are none any more; None where nobody is.
     """
 
     rows: IntArray
@@ -69,6 +70,7 @@ class Block:
     purchases: Shared
     spending: Shared
     returned: FloatArray | None = None
+    gone: npt.NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +85,8 @@ class Block:
     @cached_property
     def alive_share(self) -> FloatArray:
         """(history, draw) probability of being alive, of each distinct purchase history."""
-        return self.purchases.full(self.individual.p_alive, self.people.draws)
+        found = self.purchases.full(self.individual.p_alive, self.people.draws)
+        return found if self.gone is None else read_only(np.where(self.gone[:, None], 0.0, found), found.shape)
 
     @property
     def p_alive(self) -> FloatArray:

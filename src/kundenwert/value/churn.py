@@ -8,13 +8,15 @@ import numpy as np
 
 from kundenwert.value.block import Block
 from kundenwert.value.counters import FloatArray, Purpose
+from kundenwert.value.variates import read_only
 
 
 def p_silent(block: Block, horizon: float) -> FloatArray:
     """(history, draw) probability of no purchase within the horizon, in time units."""
     x, t_x, T = block.purchases.columns
     silent = block.people.purchase.p_no_purchase(block.theta, x, t_x, T, horizon)
-    return block.purchases.full(silent, block.people.draws)
+    found = block.purchases.full(silent, block.people.draws)
+    return found if block.gone is None else read_only(np.where(block.gone[:, None], 1.0, found), found.shape)
 
 
 def simulate_silence(block: Block, silent: FloatArray) -> FloatArray:

@@ -197,7 +197,7 @@ class Gathered:
         given = (peers, economics, appraisal.ahead, breakdown, room, detail, appraisal.basis)
         levers = None if appraisal.levers is None else gathered_gains(appraisal.levers, self.columns)
         paid = None if appraisal.owed is None else gathered_payback(appraisal, self.columns, self.reached)
-        more = (levers, appraisal.wallets, paid, appraisal.cost_events)
+        more = (levers, appraisal.wallets, paid, appraisal.customers.gone, appraisal.cost_events)
         return Value(table, appraisal.settings, totals, *given, *more, notes)
 
     def detail(self, appraisal: Appraisal, peers: Frontier) -> pd.DataFrame:

@@ -39,6 +39,7 @@ class Histories:
     cohort : (customer,) position on the posterior's cohort axis.
     x, t_x, T : (customer,) repeat purchases, recency, age; times in the posterior's unit.
     n, spend : (customer,) repeat days with positive spend, and what was spent on them.
+    gone : (customer,) who is known to be no customer any more, has died or is to be deleted; None where nobody is.
     """
 
     ids: npt.NDArray[np.object_]
@@ -49,13 +50,15 @@ class Histories:
     T: FloatArray
     n: FloatArray
     spend: FloatArray
+    gone: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, rows: IntArray) -> "Histories":
         """Some of the customers."""
-        return Histories(**{name: values[rows] for name, values in vars(self).items()})
+        taken = {name: values[rows] for name, values in vars(self).items() if values is not None}
+        return Histories(**taken)
 
     def first_ids(self, rows: IntArray) -> str:
         """The first five ids of some rows, for messages."""
@@ -161,13 +164,15 @@ def stream[Result](
     ------
     (rows, cohort, result), cohort by cohort, rows of one history together: the same order whatever the threads.
     """
-    purchases = (customers.x, customers.t_x, customers.T)
+    left = np.zeros(len(customers)) if customers.gone is None else customers.gone.astype(np.float64)
+    purchases = (customers.x, customers.t_x, customers.T, left)
     spending = (customers.n, customers.spend)
     pieces = cohort_blocks(customers.cohort, block or max(1, BLOCK // people.draws), *purchases, *spending)
     theta = {cohort: people.of_cohort(cohort) for cohort in np.unique(customers.cohort).tolist()}
 
     def work(piece: tuple[int, IntArray]) -> Result:
         cohort, rows = piece
+        bought = Shared.of(*(column[rows] for column in purchases))
         return reduce(
             Block(
                 rows=rows,
@@ -175,9 +180,10 @@ def stream[Result](
                 theta=theta[cohort],
                 people=people,
                 keys=customers.keys[rows],
-                purchases=Shared.of(*(column[rows] for column in purchases)),
+                purchases=Shared(bought.columns[:3], bought.which),
                 spending=Shared.of(*(column[rows] for column in spending)),
                 returned=None if returned is None else returned[rows],
+                gone=None if customers.gone is None else bought.columns[3][:, 0] > 0,
             )
         )
 

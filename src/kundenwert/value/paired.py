@@ -44,6 +44,11 @@ class Snapshot:
     value: Value | Prices
 
     @property
+    def customers(self) -> Histories:
+        """Their histories."""
+        return replace(histories(self.posterior, self.summary), gone=self.value.gone)
+
+    @property
     def ids(self) -> pd.Index:
         """(customer,) as text: 7 and "7" are the same customer, as they are to the random streams."""
         return pd.Index([str(one) for one in self.summary.table["customer_id"]])
@@ -118,7 +123,7 @@ def paired_sums(
     """
     who, terms, now = Matched.of(before, after), before.value.settings.terms, after.value.settings.terms
     people = population(after.posterior, draws, after.value.settings.seed)
-    customers = histories(after.posterior, after.summary)
+    customers = after.customers
     then = _Then.of(before, after, who)
     seen, known = after.value.ahead.priors, before.value.ahead.priors
     # Of what the second value does not count nothing was learned anew.
@@ -129,7 +134,7 @@ def paired_sums(
         return _total(people, customers, rows, reduce, threads, progress)
 
     first = population(before.posterior, draws, before.value.settings.seed)
-    earlier = histories(before.posterior, before.summary)
+    earlier = before.customers
     kept = total(first, earlier, who.then, _now_and_later(before.value.ahead, terms, elapsed))
     left = total(first, earlier, who.left, _valued((before.value.ahead, terms)))
     first = population(then.posterior, draws, before.value.settings.seed)

@@ -14,6 +14,7 @@ from kundenwert.value.ahead import Ahead, AheadPriors, look_ahead
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics, resolve_economics
 from kundenwert.value.effects import Measurement
+from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.margins import PerCustomer
 from kundenwert.value.settings import ValueSettings
 
@@ -31,12 +32,14 @@ class Prices:
     settings : what was asked for.
     economics, ahead : margin and costs of each customer, and what orders to come bring and cost.
     cost_events : (customer,) what events have cost so far by kind, or None.
+    gone : (customer,) who is known to be no customer any more; None where nobody is.
     """
 
     settings: ValueSettings
     economics: Economics
     ahead: Ahead
     cost_events: pd.DataFrame | None
+    gone: BoolArray | None = None
 
 
 class Asked(TypedDict, total=False):

@@ -12,6 +12,7 @@ from kundenwert.value.ahead import Ahead
 from kundenwert.value.breakdown import RealizedBreakdown
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics
+from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.lever_basis import PackageGains
 from kundenwert.value.potential import Frontier
 from kundenwert.value.settings import ValueSettings
@@ -60,6 +61,7 @@ class Value:
     levers : what packages of levers gain; None where none were declared.
     wallets : what customers spend in the whole category; None where nothing is known of it.
     payback : when customers bring back what acquiring them cost; None where it was not asked.
+    gone : (customer,) who is known to be no customer any more; None where nobody is.
     cost_events : (customer,) what cost events have cost so far by kind, or None.
     notes : what a reader must know about the whole.
     """
@@ -77,6 +79,7 @@ class Value:
     levers: PackageGains | None = None
     wallets: WalletBasis | None = None
     payback: "Payback | None" = None
+    gone: BoolArray | None = None
     cost_events: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
