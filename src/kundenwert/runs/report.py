@@ -42,7 +42,7 @@ DRAWN: dict[str, Callable[..., Any]] = {
     "budget": draw_budget_curve,
 }
 DRAWS = (1, REPORT_VERSION)  # a report of version 1 knows nothing of what came with version 2
-SINCE_2: Record = {"plan": None, "break_even": [], "rooms": [], "objected": 0, "recalibrated": ""}
+SINCE_2: Record = {"plan": None, "break_even": [], "rooms": [], "objected": 0, "complaints": 0, "recalibrated": ""}
 CONTENTS = (
     (2, "Who could be worth more?"),
     (3, "What changed?"),
@@ -94,6 +94,7 @@ def render_report(report: Mapping[str, Any]) -> str:
         break_even=tables.break_even_table(report),
         rooms=tables.rooms_line(report),
         objected=tables.objected_line(report),
+        complaints=tables.complaints_line(report),
         origin_words=tables.origin_words,
         people=_people(report),
         counts=[[_spaced(k), w.count(v)] for k, v in report["assumptions"]["counts"].items()],

@@ -12,7 +12,7 @@ import numpy as np
 
 from kundenwert.errors import UsageError
 from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS
-from kundenwert.names import Verdict
+from kundenwert.names import Flag, Verdict
 from kundenwert.runs import report_words as words
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.churn import churn_by_money_data, churn_calibration_data
@@ -136,6 +136,7 @@ def build_report(
         ),
         "assumptions": _assumptions(segments, summary, settings or {}, what_if, further),
         "actions": actions,
+        "complaints": sum(Flag.COMPLAINT_OPEN.value in flags for flags in segments.table["flags"]),
         "record": _record(posterior, choices, timings or {}, versions or {}, seed, spec_hash),
     }
     check_change(further, report["base"], previous)

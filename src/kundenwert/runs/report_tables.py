@@ -45,7 +45,7 @@ def money_table(report: Mapping[str, Any]) -> Record:
     empty = [w.SEGMENT_NAMES[s["segment"]] for s in report["segments"] if not s["customers"]]
     if not report["potential"]["below_zero_possible"]:
         empty = [name for name in empty if name != w.SEGMENT_NAMES["below_zero"]]
-        note = "Nobody can be below zero here: no costs were given."
+        note = "Nobody can be below zero here: no cost above 0 was given."
     else:
         note = ""
     if empty:
@@ -88,10 +88,8 @@ def _living(report: Mapping[str, Any]) -> str:
     living, below = dormant.get("living", 0), dormant.get("doubtful", 0)
     if not living:
         return ""
-    why = ""
-    if 2 * below > living:
-        why = ": most of them look as if they cost more than they bring, but not surely enough to say so"
-    return f"Of the dormant, {w.count(living)} {'is' if living == 1 else 'are'} probably still customers{why}."
+    why = ", most of whom may cost more than they bring" if 2 * below > living else ""
+    return f"Of the dormant, {w.plural(living, 'is', 'are')} probably still customers{why}."
 
 
 def then_table(report: Mapping[str, Any]) -> Record | None:
@@ -212,6 +210,14 @@ def objected_line(report: Mapping[str, Any]) -> str:
     if not report["objected"]:
         return ""
     return f"{w.plural(report['objected'], 'customer')} objected: in the total, in no list."
+
+
+def complaints_line(report: Mapping[str, Any]) -> str:
+    """What an open complaint keeps from happening, empty where there is none."""
+    if not report["complaints"]:
+        return ""
+    have = "1 customer has" if report["complaints"] == 1 else f"{w.count(report['complaints'])} customers have"
+    return f"{have} an open complaint: nothing is sold to them, and nobody of them is called below zero."
 
 
 def origin_words(origin: str) -> str:
