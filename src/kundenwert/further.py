@@ -70,7 +70,7 @@ def further_of(
         plan=None if actions.plan is None else plan_record(actions.plan, value, spec.budget.capacities),
         payback=None if actions.payback is None else payback_record(actions.payback),
         break_even=() if value.settings.value_basis == "revenue" else ceilings(value, posterior),
-        rooms=rooms(value),
+        rooms=rooms(segments),
         assumed=assumed(spec, data, value),
         objected=objected(segments),
         recalibrated=recalibrated,
@@ -218,8 +218,9 @@ def _won_for(value: Value) -> dict[str, float]:
     return {str(cohort): float(mean) for cohort, mean in by_cohort.items()}
 
 
-def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
-    """All room together by each basis at hand."""
+def rooms(segments: Segments) -> tuple[RoomOfBasis, ...]:
+    """All room together by each basis at hand, of everybody who did not object."""
+    value, detail = segments.value, segments.potential
     peers, (first, second) = value.frontier, value.settings.attainable
     said = {
         PotentialBasis.PEERS: potential_words(peers.quantile, first / (first + second), peers.attainable_scale),
@@ -232,7 +233,7 @@ def rooms(value: Value) -> tuple[RoomOfBasis, ...]:
     }
     found = []
     for basis in PotentialBasis:
-        column = value.detail[f"unrealized_{basis.value}"]
+        column = detail[f"unrealized_{basis.value}"]
         if column.notna().any():
             found.append(RoomOfBasis(basis, said[basis], float(column.sum()), basis is value.basis))
     return tuple(found)

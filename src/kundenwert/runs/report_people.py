@@ -150,6 +150,8 @@ def _room(row: pd.Series, segments: "Segments") -> str:
     room = w.money(float(row["unrealized_value"]), str(currency) if currency else None)
     if row["potential_basis"] != PotentialBasis.LEVERS:
         return f"room {room}, if the assumption holds"
+    if row.get("held_out"):
+        return f"room {room} by an action of the plan, but held out"
     if row["action"] is None:
         return f"room {room} by a declared action that is not in the plan"
-    return f"room {room}, if {row['action']} works as declared" + (", but held out" if row.get("held_out") else "")
+    return f"room {room}, if {row['action']} works as declared"

@@ -73,7 +73,7 @@ def _ratio(other: float, own: float) -> str:
     more = other / own - 1
     if more < 0.005:
         return "as dear"
-    return f"{w.percent(more)} dearer" if more < 1 else f"{w.number(other / own, 2)} times as dear"
+    return f"{w.percent(more)} dearer" if more < 1 else f"{w.number(other / own)} times as dear"
 
 
 def _would_change(one: "Explanation") -> str:
