@@ -4,6 +4,7 @@ import datetime as dt
 import html
 import json
 import re
+import shutil
 from typing import Any
 
 import numpy as np
@@ -213,3 +214,15 @@ def test_levers_without_a_budget_and_without_a_holdout(free: Night) -> None:
     assert all(one["held_out"] == 0 for one in free.report["plan"]["actions"])
     plan: dict[str, Any] = free.report["plan"]
     assert plan["withheld"] == 0
+
+
+def test_a_recalibrated_run_says_so_where_labels_are_compared(
+    nights: tuple[Night, Night], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    runs = nights[1].result.path.parents[1]
+    copied = tmp_path_factory.mktemp("again") / "runs"
+    shutil.copytree(runs, copied)
+    (copied / "shop" / "aliases.json").write_text(json.dumps({"champion": nights[0].result.run}), encoding="utf-8")
+    again = Night(retrain(runs.parent / "shop.toml", runs_dir=copied, recalibrate=True))
+    assert f"recalibrated after {nights[0].result.run}" in again.section(3)
+    assert "recalibrated" not in nights[1].section(3)

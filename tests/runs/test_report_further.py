@@ -87,7 +87,7 @@ def test_nothing_further_is_the_page_as_it_was() -> None:
         "What does a larger budget bring?",
         "pay back",
         "objected",
-        "rest on, because",
+        "rest on beside",
     ):
         assert absent not in text_of(source).split("Words and record")[0], absent
     assert "No actions declared in the spec, so no recommendation." in section(source, 6)
