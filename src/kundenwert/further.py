@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kundenwert.assumed import assumed
 from kundenwert.decisions.actions import Plan
 from kundenwert.decisions.segments import Segments
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import PotentialBasis
+from kundenwert.premises import assumed
 from kundenwert.runs import store
 from kundenwert.runs import wording as w
 from kundenwert.runs.report_actions import (

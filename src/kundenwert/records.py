@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kundenwert.assumed import assumed
 from kundenwert.decisions.segments import Segments
 from kundenwert.further import further_of
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
 from kundenwert.names import FORMAT_VERSION, Verdict
+from kundenwert.premises import assumed
 from kundenwert.runs import store
 from kundenwert.runs.report_data import build_report
 from kundenwert.runs.report_sections import Further
@@ -191,6 +191,8 @@ def _optional(found: Found) -> dict[str, Callable[[Path], None]]:
     files: dict[str, Callable[[Path], None]] = {}
     if value.levers is not None or value.wallets is not None:
         files["potential.parquet"] = lambda path: found.segments.potential.to_parquet(path, index=False)
+    if value.settings.value_basis == "contribution":
+        files["realized.parquet"] = lambda path: value.breakdown.table.to_parquet(path, index=False)
     if plan is not None:
         files["actions.parquet"] = lambda path: plan.table.to_parquet(path, index=False)
     if (wallets := value.wallets) is not None:

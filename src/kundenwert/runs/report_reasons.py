@@ -34,7 +34,7 @@ def in_words(text: str) -> str:
 def most_probable(probabilities: Mapping[str, float], label: str) -> str:
     """The state that is more probable than that of the label, empty where there is none; nobody has a state undecided.
 
-    >>> most_probable({"below_zero": 0.85, "dormant": 0.09}, "dormant")
+    >>> most_probable({"below_zero": 0.88, "dormant": 0.09}, "dormant")
     'most probably below zero (9 of 10)'
     """
     state = max(probabilities, key=lambda name: probabilities[name])
