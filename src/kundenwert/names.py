@@ -79,6 +79,7 @@ class Flag(StrEnum):
     HELD = "held"  # another label has less risk, but by too little, or the present one is too young
     BEYOND_WALLET = "beyond_wallet"  # the levers promise more than the customer spends in the whole category
     WALLET_IMPUTED = "wallet_imputed"  # no wallet is known: it was drawn from those of like customers
+    REMOVED = "removed"  # has died, is insolvent or is to be deleted: worth nothing any more
     STOP_MARKETING = "stop_marketing"  # below zero: stop active investment, the most that is said without a person
 
 

@@ -15,7 +15,7 @@ from kundenwert.decisions.segments import Segments
 from kundenwert.errors import UsageError
 from kundenwert.further import objected
 from kundenwert.inference.posterior import Posterior, load_posterior
-from kundenwert.inputs import PEERS_ALONE, Data
+from kundenwert.inputs import PEERS_ALONE, Data, wallets_of
 from kundenwert.names import Flag, Pooling, Verdict
 from kundenwert.records import Clock
 from kundenwert.runs import store
@@ -115,7 +115,7 @@ def known_cohorts(saved: Saved, data: Data) -> Data:
     )
     if saved.spec.cohorts.pooling is Pooling.NONE:
         saved.posterior.cohort_codes(mapped.cohorts)
-    return replace(data, summary=mapped)
+    return replace(data, summary=mapped, wallets=wallets_of(saved.spec, mapped))
 
 
 def scored(saved: Saved, segments: Segments, summary: CustomerSummary, out: Path | None, clock: Clock) -> ScoreResult:

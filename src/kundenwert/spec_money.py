@@ -153,6 +153,7 @@ def money_contradictions(mapping: Mapping[str, Any]) -> list[str]:
     if "margin" not in value:
         costs = [f"value.{key}: a cost is" for key in COSTS if _is_cost(value.get(key))]
         costs += ["events: costs of events are"] * bool(table_in(mapping, "events"))
+        costs += ["levers: their costs are"] * any(map(_costs_money, _entries(mapping.get("levers"))))
         found += [
             f"{cost} taken from contribution, and without a margin there is only revenue. State value.margin too; "
             "margin = 1.0 says that amounts are contribution already."
@@ -175,6 +176,14 @@ def money_contradictions(mapping: Mapping[str, Any]) -> list[str]:
             f"potential.basis: '{basis}' has nothing to rest on. Add {missing[basis]}, or leave the basis to 'auto'."
         )
     return found
+
+
+def _entries(levers: object) -> list[Mapping[str, Any]]:
+    return [one for one in levers if isinstance(one, Mapping)] if isinstance(levers, list | tuple) else []
+
+
+def _costs_money(lever: Mapping[str, Any]) -> bool:
+    return any(_is_cost(lever.get(key)) for key in ("cost_per_contact", "cost_per_taker", "fee_per_order"))
 
 
 def _is_cost(entry: object) -> bool:

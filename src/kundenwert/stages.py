@@ -16,6 +16,7 @@ from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.decisions.thresholds import Thresholds
+from kundenwert.errors import KundenwertError
 from kundenwert.inference.frontier_draws import FrontierDraws, extend
 from kundenwert.inference.posterior import load_posterior
 from kundenwert.inputs import Data, read_data
@@ -229,14 +230,18 @@ def change_since(
 
     Returns
     -------
-    None where the two cannot be compared: another time unit, currency or way to count refunds, or a later day.
+    None where the two cannot be compared: another time unit, currency or way to count refunds, a later day, or tables
+    of then that cannot be read any more.
     """
     then = ModelSpec.from_mapping(champion["spec"], base_dir=spec.base_dir)
     meaning = [(one.data.time_unit, one.data.currency, one.value.returns) for one in (then, spec)]
     day = dt.date.fromisoformat(champion["as_of"])
     if meaning[0] != meaning[1] or day > data.as_of:
         return None
-    before = read_data(then, day)
+    try:
+        before = read_data(then, day)
+    except KundenwertError:  # a table or a column was renamed since: what changed cannot be said, all else can
+        return None
     draws = load_posterior(champion["path"] / "posterior.nc")
     priors = AheadPriors.from_dict(champion.get("ahead_priors", {}))
     prices = price_customers(draws, before.summary, **asked_of(then, before.costs, priors))

@@ -42,6 +42,7 @@ class CustomerSummary:
     currency : of the money columns, where known.
     counts : rows read, merged, cut, and so on; see `summarize`.
     notes : one sentence for each automatic choice (cohorts that were merged), and one where the log ends early.
+    refunds_netted : whether amounts are what refunds have left of them; None where nobody knows.
     """
 
     table: pd.DataFrame
@@ -50,6 +51,7 @@ class CustomerSummary:
     currency: Currency | None
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    refunds_netted: bool | None = None
 
     @property
     def cohorts(self) -> tuple[str, ...]:
@@ -173,7 +175,8 @@ def summarize(
     }
     returned = table[[RETURNED_ORDERS]] if count_returns else None
     complete = pd.concat([_timed(table, end, unit), returned, carried], axis=1)
-    return CustomerSummary(complete, unit, end, log.currency, counts, (*merges, *_unobserved(log.last_day, end)))
+    notes = (*merges, *_unobserved(log.last_day, end))
+    return CustomerSummary(complete, unit, end, log.currency, counts, notes, net_refunds)
 
 
 def _unobserved(last: dt.date, end: dt.date) -> list[str]:

@@ -112,6 +112,8 @@ def plan_actions(
     names, choose = gains.names[1:], np.where(np.isfinite(known), known, 0.0)[:, 1:]
     cost = np.where(choose > 0, gains.cost[:, 1:], 0.0)
     allocation = curve = None
+    if budget is None and capacities:
+        raise UsageError("capacities of channels need a budget: without one each label gets its standard package.")
     if budget is None:
         action = _standard(segments, gains, choose, packages)
     else:

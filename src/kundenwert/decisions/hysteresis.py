@@ -101,7 +101,7 @@ def recall(ids: npt.NDArray[np.object_], before: pd.DataFrame, as_of: np.datetim
 
     Parameters
     ----------
-    ids : (customer,) of today, of the type that the table's have.
+    ids : (customer,) of today; 7 and "7" are the same customer.
     before : columns `customer_id`, `segment` and, in tables that have it, `label_since`.
     as_of : last observed day of the earlier table: its labels have stood from then on at least.
 
@@ -117,7 +117,7 @@ def recall(ids: npt.NDArray[np.object_], before: pd.DataFrame, as_of: np.datetim
     if before["customer_id"].duplicated().any():
         twice = before.loc[before["customer_id"].duplicated(), "customer_id"].iloc[0]
         raise UsageError(f"the earlier table has customer {twice} more than once: it must have one row a customer.")
-    row_of = pd.Index(before["customer_id"]).get_indexer(pd.Index(ids))
+    row_of = pd.Index(before["customer_id"].map(str)).get_indexer(pd.Index([str(one) for one in ids]))
     labels = positions_of(before["segment"].to_numpy(dtype=object))
     since = np.full(len(before), as_of.astype("datetime64[D]"))
     if "label_since" in before:

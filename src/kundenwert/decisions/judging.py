@@ -228,7 +228,8 @@ def _intervals(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, mas
     """(row, 4) what more a customer will be worth, and in all: in each draw's future, of those who are not gone."""
     block, draws = outlook.block, room.draws
     alive = block.streams.units(Purpose.PREDICTIVE)[:, draws] < block.p_alive[:, draws]
-    more = alive * (room.scaled_by(rule.scale) * room.given_alive)
+    lost = 0.0 if room.given_gone is None else room.given_gone
+    more = np.where(alive, room.scaled_by(rule.scale) * room.given_alive, lost)
     return np.column_stack([*interval_of(more, mass), *interval_of(future[:, draws] + more, mass)])
 
 

@@ -52,6 +52,7 @@ def customer_table(
         table = _without_profile(table, events.objected)
         marks = {flag: mask & ~events.objected for flag, mask in marks.items()}
         marks |= {Flag.OBJECTED: events.objected, Flag.COMPLAINT_OPEN: events.complaint & ~events.objected}
+        marks |= {Flag.REMOVED: events.removed & ~events.objected}
     table["flags"] = list(_flags(table["flags"], marks))
     columns = [*CUSTOMER_COLUMNS]
     if memory is not None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kundenwert.errors import UsageError
 from kundenwert.families.identity import annuity
-from kundenwert.names import EventAhead
+from kundenwert.names import EventAhead, Returns
 from kundenwert.units import rate_per_unit
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import population
@@ -57,7 +57,7 @@ def new_customer_value(
     """
     people = population(posterior, settings.draws, settings.seed)
     terms, theta, family = settings.terms, people.theta, people.purchase
-    each = np.asarray(_common_offer(settings, margin, len(people.cohorts)) if offers is None else offers)
+    each = np.asarray(common_offer(settings, margin, len(people.cohorts)) if offers is None else offers)
     share, order_cost, active_cost, file_cost = np.moveaxis(each, -1, 0)
 
     def repeats(t: float, discount: float) -> FloatArray:
@@ -102,15 +102,19 @@ def new_customer_offers(value: "Value", cohorts: Sequence[str]) -> FloatArray:
     return np.asarray(means.reindex(list(cohorts)), dtype=np.float64)
 
 
-def _common_offer(settings: ValueSettings, margin: float | FloatArray | None, cohorts: int) -> FloatArray:
+def common_offer(settings: ValueSettings, margin: float | FloatArray | None, cohorts: int) -> FloatArray:
     """(cohort, 4) what the settings say of all customers."""
     share, unit = settings.margin if margin is None else margin, settings.time_unit
     if share is None:
         raise UsageError("each customer has an own margin: say which one a new customer has, with margin=0.30.")
     costs = (settings.cost_per_order, settings.cost_per_year_active, settings.cost_per_year_on_file)
     stated = [cost for cost in costs if cost is not None]
-    if len(stated) < len(costs) or settings.return_cost != 0 or settings.events_ahead is EventAhead.PER_ORDER:
-        raise UsageError("customers have costs of their own: say which ones a new customer has, with offers=.")
+    own = settings.return_cost != 0 or settings.events_ahead is EventAhead.PER_ORDER
+    if len(stated) < len(costs) or own or settings.returns is Returns.MODELLED:
+        raise UsageError(
+            "customers have costs or returns of their own: say what a new customer brings and costs, with "
+            "offers=new_customer_offers(value, posterior.cohorts)."
+        )
     per_order, active, on_file = stated
     found = np.empty((cohorts, 4))
     found[:, 0], found[:, 1:] = share, (per_order, rate_per_unit(active, unit), rate_per_unit(on_file, unit))

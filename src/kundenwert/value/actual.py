@@ -59,7 +59,7 @@ def expected_values(
     Parameters
     ----------
     ahead : (row,) of the block's customers.
-    settings, steps : how time counts, and what is added to the margin (by default nothing).
+    settings, steps : how time counts, and what is added to the margin (by default nothing), (setting,) each.
     """
     from kundenwert.value.kernels.worth import mean_worths
 
@@ -72,7 +72,7 @@ def expected_values(
         block.spending.which,
         block.expected_spend,
         ahead.expected_offers,
-        np.zeros(len(settings)) if steps is None else np.array(steps, dtype=np.float64),
+        np.outer(ahead.kept, np.zeros(len(settings)) if steps is None else steps),
         np.array([terms.array for terms in settings]),
         np.column_stack([file_cost_gone(block, ahead.file_cost, terms) for terms in settings]),
         found,

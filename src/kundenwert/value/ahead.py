@@ -12,7 +12,8 @@ from kundenwert.names import Returns
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics
 from kundenwert.value.event_costs import EventPrior, costs_per_order, fit_event_prior
-from kundenwert.value.returns import ReturnPrior, fit_return_prior, return_shares
+from kundenwert.value.paid_orders import PaidPrior, fit_paid_prior, paid_shares
+from kundenwert.value.returns import ReturnPrior, ReturnShares, fit_return_prior, return_shares
 from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
@@ -25,24 +26,26 @@ class AheadPriors:
 
     Parameters
     ----------
-    returns, events : None where nothing rests on them.
+    returns, events, paid : None where nothing rests on them.
     """
 
     returns: ReturnPrior | None = None
     events: EventPrior | None = None
+    paid: PaidPrior | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; what nothing rests on is left out."""
-        stated = {"returns": self.returns, "events": self.events}
+        stated = {"returns": self.returns, "events": self.events, "paid": self.paid}
         return {name: prior.to_dict() for name, prior in stated.items() if prior is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        returns, events = data.get("returns"), data.get("events")
+        returns, events, paid = data.get("returns"), data.get("events"), data.get("paid")
         return cls(
             None if returns is None else ReturnPrior.from_dict(returns),
             None if events is None else EventPrior.from_dict(events),
+            None if paid is None else PaidPrior.from_dict(paid),
         )
 
 
@@ -58,6 +61,8 @@ class Ahead:
     returned : (customer, 2) shapes of the Beta share of what is paid that comes back; None where amounts are net.
     uniform : whether all customers, of whatever base, have the same four numbers.
     priors : that expectations rest on.
+    paid : (customer,) chance that an order brings any money: some are free, and of some refunds leave nothing; None
+        where every order does.
     """
 
     margin: FloatArray
@@ -67,6 +72,7 @@ class Ahead:
     returned: FloatArray | None = None
     uniform: bool = False
     priors: AheadPriors = AheadPriors()
+    paid: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.margin)
@@ -75,25 +81,30 @@ class Ahead:
         """Some of the customers."""
         returned = None if self.returned is None else self.returned[rows]
         costs = (self.order_cost[rows], self.active_cost[rows], self.file_cost[rows])
-        return Ahead(self.margin[rows], *costs, returned, self.uniform, self.priors)
+        paid = None if self.paid is None else self.paid[rows]
+        return Ahead(self.margin[rows], *costs, returned, self.uniform, self.priors, paid)
+
+    @property
+    def drawn_margin(self) -> FloatArray:
+        """(customer,) share of a drawn amount that is contribution, orders without money included."""
+        return self.margin if self.paid is None else self.margin * self.paid
 
     @property
     def offers(self) -> FloatArray:
         """(customer, 4) as compiled code reads it; amounts of orders are without what comes back of them."""
-        return np.column_stack([self.margin, self.order_cost, self.active_cost, self.file_cost])
+        return np.column_stack([self.drawn_margin, self.order_cost, self.active_cost, self.file_cost])
 
     @property
     def kept(self) -> FloatArray:
-        """(customer,) expected share of what is paid that does not come back; 1 where amounts are net."""
-        if self.returned is None:
-            return np.ones(len(self))
-        return np.asarray(self.returned[:, 1] / self.returned.sum(axis=1))
+        """(customer,) expected share of an order's amount that stays, orders without money included."""
+        paid = np.ones(len(self)) if self.paid is None else self.paid
+        return paid if self.returned is None else np.asarray(paid * self.returned[:, 1] / self.returned.sum(axis=1))
 
     @property
     def expected_offers(self) -> FloatArray:
         """(customer, 4) the same for amounts with what will come back of them, at its expectation."""
         offers = self.offers
-        offers[:, 0] *= self.kept
+        offers[:, 0] = self.margin * self.kept
         return offers
 
 
@@ -137,8 +148,8 @@ def look_ahead(
         shares = return_shares(summary, prior)
     if shares is not None and returns is Returns.MODELLED:
         returned = np.column_stack([shares.money.a, shares.money.b])
-    if shares is not None and shares.orders is not None:
-        cost = cost + economics.return_cost * shares.orders.mean
+    if shares is not None and prior is not None:
+        cost = cost + economics.return_cost * _returned_orders(summary, shares, prior)
     ahead = None if priors is None else priors.events
     own = None if events is None else events[[kind for kind in events.columns if not is_joint(kind)]]
     if own is not None and own.columns.empty:
@@ -148,6 +159,19 @@ def look_ahead(
         orders = table["orders"].to_numpy(dtype=np.float64, na_value=np.nan)
         ahead = fit_event_prior(table["cohort"], spent, orders) if ahead is None else ahead
         cost = cost + costs_per_order(ahead, table["cohort"], spent, orders)
-    uniform = economics.uniform and not matters and own is None
-    used = AheadPriors(prior if matters else None, ahead if own is not None else None)
-    return Ahead(economics.margin, cost, economics.active_cost, economics.file_cost, returned, uniform, used)
+    empty = fit_paid_prior(summary) if priors is None else priors.paid
+    uniform = economics.uniform and not matters and own is None and empty is None
+    used = AheadPriors(prior if matters else None, ahead if own is not None else None, empty)
+    costs = (cost, economics.active_cost, economics.file_cost)
+    paid = None if empty is None else paid_shares(summary, empty)
+    return Ahead(economics.margin, *costs, returned, uniform, used, paid)
+
+
+def _returned_orders(summary: "CustomerSummary", shares: ReturnShares, prior: ReturnPrior) -> FloatArray:
+    """(customer,) chance that an order comes back: the customer's own, else the cohort's where nobody counts them."""
+    if shares.orders is not None:
+        return shares.orders.mean
+    if prior.orders is None:
+        counted = return_shares(summary, fit_return_prior(summary)).orders
+        return np.zeros(len(summary.table)) if counted is None else counted.mean
+    return np.asarray(prior.orders.mean[prior.rows(summary.table["cohort"])])

@@ -25,7 +25,7 @@ from kundenwert.value.levers import Lever
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
 from kundenwert.value.pricing import Asked, price_customers
-from kundenwert.value.settings import ValueSettings
+from kundenwert.value.settings import COSTS_WITHOUT_MARGIN, ValueSettings
 from kundenwert.value.variates import IntArray
 from kundenwert.value.wallet_basis import WalletBasis, WalletLevels, wallet_basis_of
 from kundenwert.value.wallet_data import WalletData
@@ -141,6 +141,8 @@ def appraise(
     """
     prices = price_customers(posterior, summary, **asked)
     settings = prices.settings
+    if settings.value_basis == "revenue" and any(lever.costs_money for lever in levers):
+        raise UsageError(COSTS_WITHOUT_MARGIN)
     people = population(posterior, settings.draws, settings.seed)
     customers = replace(histories(posterior, summary), gone=gone)
     given = {PotentialBasis.LEVERS: bool(levers), PotentialBasis.WALLET: wallets is not None}

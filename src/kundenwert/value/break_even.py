@@ -12,7 +12,7 @@ import pandas as pd
 
 from kundenwert.errors import NumericalError, UsageError
 from kundenwert.threads import ordered_map, thread_count
-from kundenwert.value.acquisition import _common_offer, new_customer_value
+from kundenwert.value.acquisition import common_offer, new_customer_value
 from kundenwert.value.actual import ORDERS_LIMIT
 from kundenwert.value.block import SMALLEST_RATE
 from kundenwert.value.counters import FloatArray, Purpose, text_keys
@@ -83,7 +83,7 @@ def break_even_acquisition_cost(
     if not 0 < caution < 1 or newcomers < 1:
         raise UsageError("caution lies between 0 and 1, for example 0.20, and newcomers is at least 1.")
     people = population(posterior, settings.draws, settings.seed)
-    each = _common_offer(settings, None, len(people.cohorts)) if offers is None else np.asarray(offers, np.float64)
+    each = common_offer(settings, None, len(people.cohorts)) if offers is None else np.asarray(offers, np.float64)
     expected = new_customer_value(posterior, settings, offers=each)
 
     def one_cohort(cohort: int) -> float:

@@ -101,7 +101,8 @@ def gathered_gains(basis: LeverBasis, columns: Mapping[str, FloatArray]) -> Pack
 
 def room_of(gains: LeverGains) -> Room:
     """Unrealized value by levers: the gain of the package that is best on the other half of the draws."""
-    return Room(PotentialBasis.LEVERS, np.ascontiguousarray(gains.room[:, JUDGED]), JUDGED, gains.unrealized)
+    alive, gone = (np.ascontiguousarray(one[:, JUDGED]) for one in (gains.room, gains.room_gone))
+    return Room(PotentialBasis.LEVERS, alive, JUDGED, gains.unrealized, given_gone=gone)
 
 
 def basis_of_levers(

@@ -72,7 +72,8 @@ class LeverGains:
     chance : (row, package) probability of a gain above 0, given what is known.
     shortfall : (row, package) mean of the 5 % worst gains.
     best : (row,) the package with the highest `chosen_on`, 0 (nothing) where none is above 0.
-    room : (row, draw) gain of the best package given alive: unrealized value. Even draws alone are free of the choice.
+    room, room_gone : (row, draw) gain of the best package given alive, and given gone: unrealized value. Even draws
+        alone are free of the choice.
     perfect : (row,) what is added to the gain by knowing the customer and all effects before choosing.
     answered : (row, question) what is added by an answer.
     """
@@ -84,6 +85,7 @@ class LeverGains:
     cost: FloatArray
     best: IntArray
     room: FloatArray
+    room_gone: FloatArray
     perfect: FloatArray
     answered: FloatArray
 
@@ -156,6 +158,7 @@ def package_gains(plan: LeverPlan, reached: Reached, questions: Sequence[Questio
         cost=cost,
         best=np.zeros(rows, dtype=np.int64),
         room=np.zeros((rows, draws)),
+        room_gone=np.zeros((rows, draws)),
         perfect=np.zeros(rows),
         answered=np.zeros((rows, len(asked))),
     )
@@ -168,12 +171,13 @@ def package_gains(plan: LeverPlan, reached: Reached, questions: Sequence[Questio
         (chosen_on, gain, chance, shortfall, cost),
         found.best,
         found.room,
+        found.room_gone,
         found.perfect,
         found.answered,
     )
     bad = ~np.isfinite(gain + chosen_on).all(axis=1)
     found.best[bad] = 0
-    for one in (chosen_on, gain, chance, shortfall, found.room, found.perfect, found.answered):
+    for one in (chosen_on, gain, chance, shortfall, found.room, found.room_gone, found.perfect, found.answered):
         one[bad] = np.nan
     return found
 

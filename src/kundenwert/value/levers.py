@@ -145,6 +145,11 @@ class Lever:
             object.__setattr__(self, key, value)
 
     @property
+    def costs_money(self) -> bool:
+        """Whether anybody pays anything for it, the firm or the customer: then gains need a margin."""
+        return self.cost_per_contact > 0 or self.cost_per_taker > 0 or self.fee_per_order > 0
+
+    @property
     def assumed(self) -> bool:
         """Whether the effect rests on its prior alone, no experiment having been read."""
         return not self.experiments

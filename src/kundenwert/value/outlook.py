@@ -100,6 +100,8 @@ def file_cost_gone(block: Block, cost: FloatArray, terms: Terms) -> FloatArray:
     """
     _, t_x, T = block.purchases.columns
     left = np.clip(terms.deactivation - (T - t_x), 0.0, terms.horizon)[:, 0]
+    if block.gone is not None:  # whose record is closed
+        left = np.where(block.gone, 0.0, left)
     return np.asarray(cost * kept_for(left, terms)[block.purchases.which])
 
 

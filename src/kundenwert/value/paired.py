@@ -127,7 +127,7 @@ def paired_sums(
     then = _Then.of(before, after, who)
     seen, known = after.value.ahead.priors, before.value.ahead.priors
     # Of what the second value does not count nothing was learned anew.
-    priors = AheadPriors(seen.returns or known.returns, seen.events or known.events)
+    priors = AheadPriors(seen.returns or known.returns, seen.events or known.events, seen.paid)
     learned = _ahead_as_then(before, after, who, priors)
 
     def total(people: Population, customers: Histories, rows: IntArray, reduce: Reduce) -> FloatArray:

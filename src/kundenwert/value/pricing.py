@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+import numpy as np
 import pandas as pd
 
 from kundenwert.errors import UsageError
@@ -140,9 +141,27 @@ def price_customers(
         experiments=tuple(experiments),
         frequency_lever=_choice(FrequencyLever, frequency_lever),
     )
+    _check_refunds(summary, settings.returns)
     goes_on = cost_events if expected is EventAhead.PER_ORDER else None
     ahead = look_ahead(economics, summary, returns=settings.returns, events=goes_on, priors=priors)
     return Prices(settings, economics, ahead, cost_events)
+
+
+def _check_refunds(summary: "CustomerSummary", returns: Returns) -> None:
+    """Refunds are counted in one place: in amounts, or in a share that comes off a forecast."""
+    netted = summary.refunds_netted
+    if netted is None or not summary.table["refunds"].to_numpy(dtype=np.float64, na_value=0.0).any():
+        return
+    if netted and returns is Returns.MODELLED:
+        raise UsageError(
+            "returns = 'modelled' takes what comes back off the forecast, and the summary's amounts are after refunds "
+            "already: they would count twice. Summarize with net_refunds=False, and fit to that."
+        )
+    if not netted and returns is Returns.NETTED:
+        raise UsageError(
+            "the summary's amounts are before refunds (net_refunds=False), so the forecast must take off what comes "
+            "back: write returns='modelled'."
+        )
 
 
 def _choice[Name: (Discounting, EventAhead, FrequencyLever, Returns)](names: type[Name], given: str) -> Name:

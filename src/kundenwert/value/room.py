@@ -18,6 +18,7 @@ class Room:
     mean : (row,) expected money, whether alive or gone.
     given_order : (row, draw) the same as `given_alive` where an order comes, which proves life; None where it changes
         nothing.
+    given_gone : (row, draw) money, of customers who have gone; None where there is none.
     """
 
     basis: PotentialBasis
@@ -25,6 +26,7 @@ class Room:
     draws: slice
     mean: FloatArray
     given_order: FloatArray | None = None
+    given_gone: FloatArray | None = None
 
     def scaled_by(self, scale: float) -> float:
         """What unrealized value is scaled by: the cap on its total is one on the distance to peers."""

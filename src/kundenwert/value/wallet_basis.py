@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from kundenwert.errors import RunError
 from kundenwert.names import PotentialBasis
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import Histories, Population
@@ -43,19 +42,11 @@ class WalletLevels:
     cohorts: tuple[str, ...]
     marks: FloatArray
 
-    def of(self, cohort: str) -> FloatArray:
-        """(draw,) the share that peers of one cohort reach.
-
-        Raises
-        ------
-        RunError : a cohort that the run did not know.
-        """
-        if cohort not in self.cohorts:
-            raise RunError(
-                f"what share of wallets peers of cohort {cohort} reach was never derived. Recalibrate, or score the "
-                "cohorts of the run."
-            )
-        return np.asarray(self.marks[self.cohorts.index(cohort)])
+    def of(self, cohort: str, draws: int) -> FloatArray:
+        """(draw,) the share that peers of one cohort reach; the mean of all cohorts for one that came later."""
+        known = cohort in self.cohorts
+        marks = self.marks[self.cohorts.index(cohort)] if known else self.marks.mean(axis=0)
+        return np.asarray(marks[(np.arange(draws) * len(marks)) // draws])
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; the shares of peers as their draws."""
@@ -95,8 +86,8 @@ class WalletBasis:
         """Unrealized value of one block's customers."""
         block, ahead = outlook.block, outlook.ahead
         wallets = _wallets(self.levels.model, self.coefficients, self.data, outlook)
-        mark = self.levels.of(self.cohorts[block.cohort])
-        costs = (block.mean_spend, ahead.margin, ahead.order_cost)
+        mark = self.levels.of(self.cohorts[block.cohort], block.people.draws)
+        costs = (block.mean_spend, ahead.drawn_margin, ahead.order_cost)
         gain = wallet_gain(wallets, mark, self.attainable, outlook.time, *costs)
         given_alive, mean = room_in_wallets(gain, block.p_alive)
         return Room(PotentialBasis.WALLET, np.ascontiguousarray(given_alive), slice(None), mean)

@@ -171,6 +171,7 @@ def evaluate(
     judged: Judged,
     best: IntArray,
     room: Array,
+    lost: Array,
     perfect: Array,
     answered: Array,
 ) -> None:
@@ -184,7 +185,7 @@ def evaluate(
     judged : (row, package) each, zeros: mean gain on odd draws; on even ones mean gain, chance of a gain, mean of the
         worst gains, expected cost.
     best : (row,) the package with the highest mean on odd draws.
-    room : (row, draw) its gain given alive.
+    room, lost : (row, draw) its gain given alive, and given gone.
     perfect, answered : (row,), (row, question) what perfect knowledge, and what an answer, adds to the gain.
     """
     share, fixed, (count, n) = customers[1], numbers(terms), (usable.shape[1], room.shape[1])
@@ -213,7 +214,7 @@ def evaluate(
             )
         best[row], most = lead, means.max()
         for i in range(n):
-            room[row, i] = living[lead, i]
+            room[row, i], lost[row, i] = living[lead, i], gone[lead, i]
         perfect[row] = _perfect(alive, living, gone, may, spare[0, :n], spare[1, :n]) - most
         for q in range(len(about)):
             if q == 0 or about[q] != about[q - 1]:

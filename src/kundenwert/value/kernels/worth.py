@@ -160,7 +160,7 @@ def mean_worths(
     which, p_alive : (row,), (history, draw).
     rate, dropout : (row, draw).
     spend_which, spend : (row,), (history, draw) amount of an order.
-    offers, steps : (row, 4) see `Offer`; (setting,) what is added to the margin.
+    offers, steps : (row, 4) see `Offer`; (row, setting) what is added to the margin.
     terms, gone : (setting, 4) see `Terms`; (row, setting) what the record of a customer who has gone still costs.
     out : (row, setting), the result.
     """
@@ -169,7 +169,7 @@ def mean_worths(
         alive, amount = p_alive[which[row]], spend[spend_which[row]]
         margin, order_cost, active_cost, file_cost = numbers(offers[row])
         for k in range(len(terms)):
-            offer, setting, total = (margin + steps[k], order_cost, active_cost, file_cost), numbers(terms[k]), 0.0
+            offer, setting, total = (margin + steps[row, k], order_cost, active_cost, file_cost), numbers(terms[k]), 0.0
             for i in range(n):
                 total += alive[i] * worth(rate[row, i], dropout[row, i], amount[i], offer, setting)
             owed = mean_owed(file_cost, gone[row, k], alive, rate[row], dropout[row], setting)
