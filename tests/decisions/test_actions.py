@@ -103,11 +103,12 @@ def test_gains_by_draw_are_those_of_the_treated(segments, plan):
 def test_some_are_held_out_by_chance_and_always_the_same(segments, plan):
     seed = segments.value.settings.seed
     for name, rows in plan.table.groupby("action"):
-        expected = held_out_of(name, rows["customer_id"], share=0.1, seed=seed)
+        levers = name.split(" + ")
+        expected = np.any([held_out_of(one, rows["customer_id"], share=0.1, seed=seed) for one in levers], axis=0)
+        np.testing.assert_allclose(rows["propensity"], 0.9 ** len(levers))
         np.testing.assert_array_equal(rows["held_out"], expected)
-    assert (plan.table["propensity"] == 0.9).all()
-    n = len(plan.table)
-    assert abs(plan.table["held_out"].mean() - 0.1) < 4 * (0.09 / n) ** 0.5
+    share = 1 - plan.table["propensity"]
+    assert abs(plan.table["held_out"].sum() - share.sum()) < 4 * (share * (1 - share)).sum() ** 0.5
     assert plan.table["held_out"].any()
     posterior, summary = world()
     order = np.random.default_rng(3).permutation(CUSTOMERS)
@@ -226,7 +227,7 @@ def test_the_table_says_what_is_done(segments, plan):
     for name, other in (("action", "action"), ("expected_gain", "gain")):
         assert merged.loc[treated, name].tolist() == plan.table.loc[treated, other].tolist()
         assert merged.loc[~treated, name].isna().all()
-    assert (merged["propensity"] == 0.9).all()
+    np.testing.assert_array_equal(merged["propensity"], plan.table["propensity"])
     same = [name for name in segments.table if name not in ("action", "expected_gain")]
     pd.testing.assert_frame_equal(table[same], segments.table[same])
     assert segments.table["action"].isna().all()

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.decisions.derived_losses import position_of
-from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, draw_cells, thompson_draw
+from kundenwert.decisions.holdout_cells import HELD_OUT_SHARE, Cells, held_out_of, thompson_draw
 from kundenwert.decisions.knapsack import Allocation, BudgetCurve, allocate, budget_points
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.segments import Segments
@@ -86,7 +87,8 @@ def plan_actions(
     segments : with levers.
     budget : money, expected costs of all who are chosen together; the held out cost nothing.
     capacities : by channel, how many contacts it can make.
-    holdout : share of the chosen from whom the action is withheld, keyed by id and action: the same in every run.
+    holdout : share of customers from whom each lever is withheld, keyed by its name and their ids: the same in every
+        run, and in whatever package it comes. Of a package of two levers a little less than twice as many are.
     packages : standard packages of labels, as `[segments.packages]` states them; by default they follow from the
         kinds of levers.
     explore : name of a batch of decisions, such as its date: packages are then chosen by one draw of all effects,
@@ -100,7 +102,7 @@ def plan_actions(
 
     Raises
     ------
-    UsageError : no levers, or as `allocate` and `draw_cells`.
+    UsageError : no levers, capacities without a budget, or as `allocate` and `held_out_of`.
 
     Notes
     -----
@@ -126,7 +128,7 @@ def plan_actions(
         allocation = allocate(cost, choose, budget, capacities=capacities, channel=channel, keys=keys)
         action, reported = allocation.action, np.where(choose > 0, gains.gain[:, 1:], 0.0)
         curve = _curve(cost, choose, reported, budget)
-    cells = draw_cells(ids, action, names, share=holdout, seed=segments.value.settings.seed)
+    cells = _cells(gains, ids, action, holdout, segments.value.settings.seed)
     by_draw = _by_draw(segments, gains, np.where(cells.held_out, 0, action + 1), threads)
     levers = gains.plan.packages.levers
     assumed = tuple(any(levers[i].assumed for i in one) for one in gains.plan.packages.members[1:])
@@ -181,6 +183,17 @@ def _standard(
         pays = gains.usable[:, position] & (choose[:, position - 1] > 0)
         action[(labels == label) & pays & (position > 0)] = position - 1
     return action
+
+
+def _cells(gains: PackageGains, ids: npt.NDArray[np.object_], action: IntArray, share: float, seed: int) -> Cells:
+    """Who is held out of what was chosen: of a package, whoever is held out of one of its levers."""
+    levers, held_out, propensity = gains.plan.packages.levers, np.zeros(len(ids), dtype=bool), np.zeros(len(ids))
+    for number, members in enumerate(gains.plan.packages.members[1:]):
+        rows = np.flatnonzero(action == number)
+        propensity[rows] = (1.0 - share) ** len(members)
+        for lever in members:
+            held_out[rows] |= held_out_of(levers[lever].name, ids[rows], share=share, seed=seed)
+    return Cells(held_out, propensity)
 
 
 def _under_one_draw(segments: Segments, gains: PackageGains, batch: str, threads: int | None) -> FloatArray:
