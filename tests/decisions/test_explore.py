@@ -55,3 +55,19 @@ def test_how_customers_are_treated_is_stated_or_follows_from_the_label(segments)
     dialogue = table["segment"].isin(["most_valuable", "super_growth"])
     assert set(table.loc[~stated & dialogue, "customize"]) <= {"collaborative"}
     assert set(table.loc[~stated & ~dialogue, "customize"]) <= {"adaptive"}
+
+
+def test_nothing_is_invested_in_customers_below_zero():
+    posterior = known_posterior(MBG | GG, family="mbgnbd", draws=300)
+    levers = (Lever("self-service", "cost_to_serve", mean=0.3, sd=0.1), Lever("mail", "spend", mean=0.3, sd=0.1))
+    summary = simulated_summary(600, MBG | GG, family="mbgnbd")
+    terms = {"margin": 0.2, "cost_per_order": 15.0, "newcomers": 50}
+    segments = assess(posterior, summary, **terms, levers=levers)
+    below = segments.table["segment"] == "below_zero"
+    assert below.sum() > 5
+    for budget in (None, 1e6):
+        plan = plan_actions(segments, budget=budget, holdout=0.0).table.set_index("customer_id")["action"]
+        theirs = plan[plan.index.isin(segments.table.loc[below, "customer_id"])]
+        assert len(theirs) > 0
+        assert set(theirs) == {"self-service"}
+    assert plan.str.contains("mail").any()

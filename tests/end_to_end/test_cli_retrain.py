@@ -27,7 +27,7 @@ def test_a_first_run_becomes_champion(shop: tuple[Path, Outcome]) -> None:
     assert "shop 2024-12-31" in subject
     path = champion(folder)
     assert path.name.startswith("2024-12-31-")
-    assert {file.name for file in path.iterdir()} == set(store.FILES)
+    assert {file.name for file in path.iterdir()} == {*store.FILES, "realized.parquet"}
     assert str(Path("runs/shop") / path.name / "report.html") in outcome.out
 
 

@@ -17,7 +17,7 @@ from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.errors import UsageError
-from kundenwert.names import Customize, State
+from kundenwert.names import Customize, LeverOn, State
 from kundenwert.value.lever_basis import JUDGED, LeverBasis, PackageGains, refused_levers
 from kundenwert.value.lever_gains import gains_by_draw, reach
 from kundenwert.value.outlook import Outlook
@@ -139,6 +139,8 @@ def plan_actions(
 def open_gains(segments: Segments) -> PackageGains:
     """What packages gain with those who may get them: of who objected or is gone, or complains, values may not know.
 
+    In customers below zero nothing is invested: they get levers on the cost to serve alone.
+
     Raises
     ------
     UsageError : no levers.
@@ -146,10 +148,12 @@ def open_gains(segments: Segments) -> PackageGains:
     gains, events = segments.value.levers, segments.verdicts.rule.events
     if gains is None:
         raise UsageError("there are no levers, so there is nothing to plan. Declare some: levers=[Lever(...)].")
-    if events is None:
-        return gains
-    packages = gains.plan.packages
-    usable = gains.usable & packages_open(packages, ~refused_levers(packages.levers, events.any, events.complaint))
+    packages, nobody = gains.plan.packages, np.zeros(len(gains.usable), dtype=bool)
+    facts = (nobody, nobody) if events is None else (events.any, events.complaint)
+    below = (segments.table["segment"] == State.BELOW_ZERO.value).to_numpy()
+    invests = np.array([lever.on is not LeverOn.COST_TO_SERVE for lever in packages.levers], dtype=bool)
+    refused = refused_levers(packages.levers, *facts) | (below[:, None] & invests)
+    usable = gains.usable & packages_open(packages, ~refused)
     return replace(gains, usable=usable, chosen_on=np.where(usable, gains.chosen_on, 0.0))
 
 
