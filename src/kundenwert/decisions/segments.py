@@ -193,6 +193,7 @@ def segment(
     """
     appraisal = appraised(value, posterior, summary)
     refuse_non_finite(value)
+    _same_removed(value, events)
     if thresholds is None:
         actual, unrealized = (value.table[name].to_numpy() for name in ("actual_value", "unrealized_value"))
         marks, scale = derive_marks(actual, unrealized, **cheapest_of(appraisal)), value.frontier.attainable_scale
@@ -304,6 +305,17 @@ def cheapest_of(appraisal: Appraisal) -> dict[str, float | None]:
     """What `derive_marks` is told of levers: what they cost at least."""
     levers = appraisal.levers
     return {"cheapest_lever": None if levers is None else cheapest_contact(levers.packages.levers)}
+
+
+def _same_removed(value: Value, events: HardEvents | None) -> None:
+    """Who has died or is to be deleted is worth nothing: labels must not know of them what values do not."""
+    if events is None or not events.removed.any():
+        return
+    if value.gone is None or not (value.gone == events.removed).all():
+        raise UsageError(
+            f"{int(events.removed.sum()):,} customers have died or are to be deleted, and the value counts them as "
+            "customers. Estimate it with gone=events.removed, or use assess."
+        )
 
 
 def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | None) -> Losses:

@@ -12,6 +12,7 @@ from kundenwert.value.ahead import AheadPriors
 from kundenwert.value.appraisal import appraise
 from kundenwert.value.bases import AUTO
 from kundenwert.value.effects import Measurement
+from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.gathering import Expected, Gathered, Simulated, reduce_expected, reduce_futures
 from kundenwert.value.individuals import Progress
 from kundenwert.value.levers import Lever
@@ -58,6 +59,7 @@ def estimate_value(
     basis: PotentialBasis | str = AUTO,
     levers: Sequence[Lever] = (),
     wallets: WalletData | None = None,
+    gone: BoolArray | None = None,
     frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
     block: int | None = None,
 ) -> Value:
@@ -100,6 +102,7 @@ def estimate_value(
         wallets.
     levers : what the firm can do to a customer.
     wallets : what customers spend in the whole category, see `read_wallets`.
+    gone : (customer,) who is known to be no customer any more, has died or is to be deleted.
     frequency_lever : "fixed_hazard": a lever on the rate of orders brings more of them in the same time; "fixed_p": as
         many in less time.
     block : customers at once; by default as many as stay in the processor's cache.
@@ -153,6 +156,7 @@ def estimate_value(
         basis=basis,
         levers=levers,
         wallets=wallets,
+        gone=gone,
         frequency_lever=frequency_lever,
         threads=threads,
         progress=progress,
