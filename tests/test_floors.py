@@ -32,7 +32,19 @@ FLOORS = [
     {"value"},
     {"decisions"},
     {"runs"},
-    {"inputs", "stages", "further", "premises", "records", "scoring", "pipeline", "answers", "console", "cli", "__main__"},
+    {
+        "inputs",
+        "stages",
+        "further",
+        "premises",
+        "records",
+        "scoring",
+        "pipeline",
+        "answers",
+        "console",
+        "cli",
+        "__main__",
+    },
 ]
 UP_TO_INFERENCE = {"simulate", "testing"}
 HEAVY = {"pymc", "pytensor", "nutpie", "arviz", "arviz_stats", "numba", "altair", "vl_convert", "duckdb", "xarray"}
