@@ -142,7 +142,10 @@ capacities = {call = 200}
         (lever(take_up={"mean": 0.05, "sd": 0.3}), "levers[1].take_up.sd: sd = 0.3 is too wide for a share"),
         (lever(take_up=0.05), "levers[1].take_up: 0.05 is not a table."),
         (lever(side_effect=0.1), "levers[1].side_effect: only effect.on = 'cost_to_serve' has one"),
-        ({**lever(fee_per_order=2), "value": {"margin": 0.3}}, "levers[1].fee_per_order: only effect.on = 'cost_to_serve' has one"),
+        (
+            {**lever(fee_per_order=2), "value": {"margin": 0.3}},
+            "levers[1].fee_per_order: only effect.on = 'cost_to_serve' has one",
+        ),
         (
             lever(effect={"on": "cost_to_serve"}, side_effect=0),
             "levers[1].side_effect: 0 is not possible: it must be above 0.",

@@ -19,23 +19,18 @@ from kundenwert.runs.report_actions import (
     ActionLine,
     ActionPlan,
     BreakEven,
-    BudgetPoints,
     ChannelUse,
     Objected,
-    Payback,
     RoomOfBasis,
 )
-from kundenwert.runs.report_change import EquityBridge, Estimate, label_flows
+from kundenwert.runs.report_change import Estimate, label_flows
 from kundenwert.runs.report_sections import Further
 from kundenwert.runs.report_words import potential_words
+from kundenwert.runs.shapes import bridge_of, estimate_of, payback_of, points_of
 from kundenwert.spec import ModelSpec
 from kundenwert.stages import Actions, change_since
 from kundenwert.value.acquisition import new_customer_offers
 from kundenwert.value.break_even import break_even_acquisition_cost
-from kundenwert.value.bridge import EquityChange
-from kundenwert.value.counters import FloatArray
-from kundenwert.value.equity import Amount
-from kundenwert.value.payback_times import Payback as PaybackTimes
 from kundenwert.value.results import Value
 
 
@@ -63,40 +58,18 @@ def further_of(
         before = store.read_customers(champion["path"] / "customers.parquet")[0]
         flows = label_flows(before, segments.table, since=since, time_unit=value.settings.time_unit)
         change = change_since(champion, spec, data, posterior, segments)
-        bridge = None if change is None else bridge_record(change)
+        bridge = None if change is None else bridge_of(change)
     return Further(
         bridge=bridge,
         flows=flows,
         plan=None if actions.plan is None else plan_record(actions.plan, value, spec.budget.capacities),
-        payback=None if actions.payback is None else payback_record(actions.payback),
+        payback=None if actions.payback is None else payback_of(actions.payback),
         break_even=() if value.settings.value_basis == "revenue" else ceilings(value, posterior),
         rooms=rooms(segments),
         assumed=assumed(spec, data, value),
         objected=objected(segments),
         recalibrated=recalibrated,
     )
-
-
-def bridge_record(change: EquityChange) -> EquityBridge:
-    """A change of equity as the report shows it."""
-    counts = change.customers
-    details = {
-        "new": f"{w.plural(counts['new'], 'customer')} won",
-        "orders": f"{w.plural(counts['orders'], 'repeat order')} of {w.plural(counts['both'], 'customer')}",
-        "left": f"{w.plural(counts['left'], 'customer')} not in the log any more",
-    }
-    return EquityBridge(
-        since=change.since,
-        start=_amount(change.start),
-        parts={name: _amount(part) for name, part in change.parts.items()},
-        end=_amount(change.end),
-        change=_amount(change.change),
-        details={name: words for name, words in details.items() if name in change.parts},
-    )
-
-
-def _amount(amount: Amount) -> Estimate:
-    return Estimate(amount.mean, amount.low, amount.high)
 
 
 def plan_record(plan: Plan, value: Value, capacities: Mapping[str, int]) -> ActionPlan:
@@ -117,7 +90,7 @@ def plan_record(plan: Plan, value: Value, capacities: Mapping[str, int]) -> Acti
                 name=name,
                 customers=len(everybody),
                 cost=float(mine["cost"].sum()),
-                gain=_estimate(plan.by_draw[position], interval),
+                gain=estimate_of(plan.by_draw[position], interval),
                 chance=float((plan.by_draw[position] > 0).mean()) if len(mine) else 0.0,
                 held_out=int(everybody["held_out"].sum()),
                 assumed=plan.assumed[position],
@@ -127,23 +100,10 @@ def plan_record(plan: Plan, value: Value, capacities: Mapping[str, int]) -> Acti
     total = plan.by_draw.sum(axis=0)
     curve = None
     if plan.curve is not None:
-        # The curve is that of everybody chosen; what is withheld from some is taken off in proportion.
-        everything = float(plan.table["gain"].sum())
-        kept = float(treated["gain"].sum()) / everything if everything > 0 else 1.0
-        spread = _relative(total, interval)
-        gain = kept * plan.curve.gain
-        curve = BudgetPoints(
-            budget=plan.curve.budget.tolist(),
-            gain=gain.tolist(),
-            low=(gain * spread[0]).tolist(),
-            high=(gain * spread[1]).tolist(),
-            shadow_price=plan.curve.shadow_price.tolist(),
-            enough=plan.curve.enough,
-            limits_aside=bool(capacities),
-        )
+        curve = points_of(plan, interval, limits_aside=bool(capacities))
     return ActionPlan(
         actions=lines,
-        gain=_estimate(total, interval),
+        gain=estimate_of(total, interval),
         loss_chance=float((total < 0).mean()),
         budget=plan.budget,
         shadow_price=None if plan.allocation is None else plan.allocation.shadow_price,
@@ -171,25 +131,6 @@ def _channels(plan: Plan, capacities: Mapping[str, int]) -> tuple[ChannelUse, ..
     return tuple(
         ChannelUse(name, found.contacts.get(name, 0), limit, float(found.contact_prices.get(name, 0.0)))
         for name, limit in capacities.items()
-    )
-
-
-def payback_record(found: PaybackTimes) -> Payback | None:
-    """When customers pay back, as the report shows it; None where all of them have."""
-    waiting = int((~found.table["paid_back"]).sum())
-    if not waiting:
-        return None
-    weeks = found.curve["time"].to_numpy() * found.time_unit.days / 7
-    chance, gone = found.curve["waiting"].to_numpy(), found.p_never
-    median = found.median
-    return Payback(
-        customers=waiting,
-        paid_back=found.paid_back,
-        weeks=weeks.tolist(),
-        chance=chance.tolist(),
-        gone=gone,
-        open=max(0.0, 1.0 - float(chance[-1]) - gone),
-        median=None if median is None else median * found.time_unit.days / 7,
     )
 
 
@@ -246,14 +187,3 @@ def objected(segments: Segments) -> Objected | None:
         return None
     value = segments.value.table["actual_value"].to_numpy()[events.objected]
     return Objected(int(events.objected.sum()), float(np.nansum(value)))
-
-
-def _estimate(draws: FloatArray, interval: float) -> Estimate:
-    low, high = np.quantile(draws, [0.5 - interval / 2, 0.5 + interval / 2])
-    return Estimate(float(draws.mean()), float(low), float(high))
-
-
-def _relative(draws: FloatArray, interval: float) -> tuple[float, float]:
-    """The ends of an interval over its mean; 1 where there is nothing."""
-    one = _estimate(draws, interval)
-    return (one.low / one.mean, one.high / one.mean) if one.mean > 0 else (1.0, 1.0)

@@ -241,7 +241,7 @@ def test_nothing_is_ever_done_to_who_objected_or_is_gone(budget):
     objected[::4], removed[1::4], complaint[2::4] = True, True, True
     events = HardEvents(objected, removed, complaint)
     blind = estimate_value(posterior, summary, **COSTS, **FAST, levers=LEVERS)
-    with pytest.raises(UsageError, match="gone=events.removed"):
+    with pytest.raises(UsageError, match=r"gone=events\.removed"):
         segment(blind, posterior, summary, events=events)
     value = estimate_value(posterior, summary, **COSTS, **FAST, levers=LEVERS, gone=removed)
     late = segment(value, posterior, summary, events=events)

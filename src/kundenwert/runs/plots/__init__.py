@@ -7,6 +7,7 @@ The report draws the same data with the same functions. Nothing here touches Alt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kundenwert.errors import UsageError
 from kundenwert.runs.plots.bridge import draw_equity_bridge, equity_bridge_data
 from kundenwert.runs.plots.budget import budget_curve_data, draw_budget_curve
 from kundenwert.runs.plots.churn import (
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
 
     from kundenwert.customers.holdout import Holdout
     from kundenwert.customers.summary import CustomerSummary
+    from kundenwert.decisions.actions import Plan
     from kundenwert.decisions.segments import Segments
     from kundenwert.inference.posterior import Posterior
     from kundenwert.inference.predictive import Tracking
+    from kundenwert.value.bridge import EquityChange
+    from kundenwert.value.payback_times import Payback as PaybackTimes
 
 __all__ = [
     "actual_vs_potential",
@@ -140,7 +144,7 @@ def exposure(
 
 
 def equity_bridge(
-    bridge: EquityBridge,
+    bridge: "EquityBridge | EquityChange",
     theme: Theme = "light",
     *,
     currency: str | None = None,
@@ -148,7 +152,16 @@ def equity_bridge(
     basis: str = "revenue",
     help: bool = True,
 ) -> "alt.TopLevelMixin":
-    """What the base's value then and now differ by: floating bars with intervals, hollow where a part is noise."""
+    """What the base's value then and now differ by: floating bars with intervals, hollow where a part is noise.
+
+    Parameters
+    ----------
+    bridge : what `equity_change` returns.
+    theme, currency, horizon, basis, help : as in `budget_curve`.
+    """
+    from kundenwert.runs.shapes import bridge_of
+
+    bridge = bridge if isinstance(bridge, EquityBridge) else bridge_of(bridge)
     data = equity_bridge_data(bridge, currency=currency, horizon=horizon, basis=basis)
     return draw_equity_bridge(data, theme, help=help)
 
@@ -178,14 +191,31 @@ def segment_flows(
 
 
 def payback_curve(
-    payback: Payback, theme: Theme = "light", *, horizon: str = "3 years", help: bool = True
+    payback: "Payback | PaybackTimes", theme: Theme = "light", *, horizon: str = "3 years", help: bool = True
 ) -> "alt.TopLevelMixin":
-    """How many of 10 customers have paid back by when, of those who have not yet."""
+    """How many of 10 customers have paid back by when, of those who have not yet.
+
+    Parameters
+    ----------
+    payback : what `kundenwert.payback` returns; it knows its own horizon.
+    theme, help : as in `budget_curve`.
+
+    Raises
+    ------
+    UsageError : everybody has paid back.
+    """
+    from kundenwert.runs.shapes import payback_of
+
+    if not isinstance(payback, Payback):
+        horizon, found = str(payback.horizon), payback_of(payback)
+        if found is None:
+            raise UsageError("all customers have paid back: there is nothing to draw.")
+        payback = found
     return draw_payback_curve(payback_curve_data(payback, horizon=horizon), theme, help=help)
 
 
 def budget_curve(
-    curve: BudgetPoints,
+    curve: "BudgetPoints | Plan",
     theme: Theme = "light",
     *,
     budget: float | None = None,
@@ -199,12 +229,19 @@ def budget_curve(
 
     Parameters
     ----------
-    curve : the points.
+    curve : a plan with a budget; it says itself what its budget is and whether its effects are tested.
     theme : "light", "dark", or "css" for a page that defines the colours.
     budget : the one that was given.
     currency, horizon, basis : of the gain.
     assumed : draws a dashed line, because some effect has met no experiment.
     help : question, answer and reading help as part of the picture.
     """
+    from kundenwert.runs.shapes import points_of
+
+    if not isinstance(curve, BudgetPoints):
+        points = points_of(curve, 0.9, limits_aside=bool(curve.allocation and curve.allocation.contact_prices))
+        if points is None:
+            raise UsageError("a plan without a budget has no curve. Plan with budget=1000.0.")
+        budget, assumed, curve = curve.budget, any(curve.assumed), points
     data = budget_curve_data(curve, budget=budget, currency=currency, horizon=horizon, basis=basis, assumed=assumed)
     return draw_budget_curve(data, theme, help=help)
