@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kundenwert.errors import UsageError
-from kundenwert.value.shapley import COORDINATES, frontier_parts, gain_parts, parts_of, profile_at, shapley_parts
+from kundenwert.value.shapley import COORDINATES, frontier_parts, parts_of, profile_at, shapley_parts
 from value_world import GG, MBG
 
 DISCOUNT, HORIZON = np.log(1.1) / (365.25 / 7), 3 * 365.25 / 7
@@ -134,19 +134,3 @@ def test_who_lacks_orders_alone_is_told_so():
     assert all(parts[name] == 0.0 for name in ("retention", "spend", "cost"))
     beyond = frontier_parts(own, target, 0.5 * _value(own), np.full((1, 3), 0.25), _value)
     assert all((part == 0.0).all() for part in beyond.values())
-
-
-def test_parts_of_a_package_add_up_to_its_gain_and_its_price_is_cost():
-    rng = np.random.default_rng(6)
-    own = _people(rng, 5, 40)
-
-    def value_of(profile):
-        *costs, price = profile["cost"]
-        return _value(dict(profile) | {"cost": costs}) - price
-
-    own["cost"] = (*own["cost"], 0.0)
-    target = own | {"retention": 0.8 * own["retention"], "cost": (*own["cost"][:3], 1.5)}
-    parts = gain_parts(own, target, value_of)
-    np.testing.assert_allclose(sum(parts.values()), (value_of(target) - value_of(own)).mean(axis=1), rtol=1e-10)
-    np.testing.assert_allclose(parts["cost"], -1.5)
-    np.testing.assert_array_equal(parts["spend"], 0.0)

@@ -68,6 +68,12 @@ class Appraisal:
     wallets: WalletBasis | None = None
     owed: Deficits | None = None
 
+    @property
+    def bases(self) -> frozenset[PotentialBasis]:
+        """Those at hand."""
+        given = {PotentialBasis.LEVERS: self.levers, PotentialBasis.WALLET: self.wallets}
+        return frozenset({PotentialBasis.PEERS, *(name for name, one in given.items() if one is not None)})
+
     def stream[Result](
         self,
         reduce: Callable[[Outlook], Result],

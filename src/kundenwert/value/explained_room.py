@@ -1,6 +1,6 @@
-"""Why a customer has room to grow against the frontier of peers: few orders, leaving soon, small orders."""
+"""What makes up a customer's unrealized value: few orders, leaving soon, small orders, costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,49 +9,67 @@ import pandas as pd
 
 from kundenwert.errors import UsageError
 from kundenwert.inference.frontier_draws import extend
+from kundenwert.names import PotentialBasis
 from kundenwert.value.actual import living_value
 from kundenwert.value.appraisal import Appraisal, appraised
+from kundenwert.value.bases import basis_of
 from kundenwert.value.block import SMALLEST_RATE
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import Population
+from kundenwert.value.lever_basis import LeverBasis
+from kundenwert.value.lever_gains import package_gains, reach
 from kundenwert.value.new_living import draw_new_living
 from kundenwert.value.outlook import Outlook
+from kundenwert.value.potential import Frontier
 from kundenwert.value.results import Value
 from kundenwert.value.settings import Terms
-from kundenwert.value.shapley import COORDINATES, Profile, frontier_parts, profile_at
+from kundenwert.value.shapley import COORDINATES, Profile, frontier_parts, profile_at, shapley_parts
 from kundenwert.value.variates import IntArray
 
 if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
     from kundenwert.inference.posterior import Posterior
 
+type Reduce = Callable[[Outlook], dict[str, FloatArray]]
+
 CHUNK = 64  # parameter draws at once: 64 x 2000 new customers is one megabyte an array
 
 
 def explain_room(
-    value: Value, posterior: "Posterior", summary: "CustomerSummary", ids: Sequence[object]
+    value: Value,
+    posterior: "Posterior",
+    summary: "CustomerSummary",
+    ids: Sequence[object],
+    *,
+    basis: PotentialBasis | str | None = None,
 ) -> pd.DataFrame:
-    """What makes up the unrealized value by peers of a few customers.
+    """What makes up the unrealized value of a few customers.
 
     Parameters
     ----------
     value : from the same posterior and summary.
     ids : customers, as in the summary.
+    basis : `peers` or `levers`; by default what the value rests on.
 
     Returns
     -------
-    (id,) `customer_id, frequency, retention, spend, cost`, money that adds up to unrealized value by peers. A part is
-    negative where the customer is ahead of the mean newcomer at the frontier. `cost` is 0: the frontier is drawn under
-    the customer's own costs.
+    (id,) `customer_id, frequency, retention, spend, cost`, money that adds up to unrealized value on that basis.
+
+    - `peers`: a part is negative where the customer is ahead of the mean newcomer at the frontier. `cost` is 0: the
+      frontier is drawn under the customer's own costs.
+    - `levers`: parts of the gain of the customer's best package, on the draws that had no part in choosing it. What
+      the package itself costs and fees belong to `cost`, coming back to `retention`. All are 0 where no package gains
+      anything.
 
     Raises
     ------
-    UsageError : an id that the summary does not hold, or a value of another posterior or summary.
+    UsageError : an id that the summary does not hold, a value of another posterior or summary, levers where the value
+        knows none, or a value that rests on wallets: money spent elsewhere does not say in how many orders.
 
     Notes
     -----
-    docs/statistics.md, section Potential value. Each customer with an own margin or cost takes about 0.2 seconds at
-    1,000 draws.
+    docs/statistics.md, section Potential value. By peers, each customer with an own margin or cost takes about 0.2
+    seconds at 1,000 draws.
 
     Examples
     --------
@@ -65,8 +83,44 @@ def explain_room(
     if unknown:
         raise UsageError(f"customer {unknown[0]!r} is not in the summary. Ids keep the type that they were read with.")
     wanted, place = np.unique(np.array([position[key] for key in ids], dtype=np.int64), return_inverse=True)
-    base, frontier = appraised(value, posterior, summary), value.frontier
-    targets = _targets(base, posterior, wanted)
+    base = appraised(value, posterior, summary)
+    asked = value.basis if basis is None else basis_of(basis, base.bases)
+    if asked is PotentialBasis.WALLET:
+        raise UsageError(
+            "what customers spend elsewhere is money, and does not say in how many orders: it has no parts. Pass "
+            "basis='peers', or 'levers' where there are levers."
+        )
+    if asked is PotentialBasis.LEVERS and base.levers is not None:
+        reduce = _by_levers(base.levers)
+    else:
+        reduce = _by_peers(value.frontier, _targets(base, posterior, wanted))
+    found = np.empty((len(value.table), len(COORDINATES)))
+    for rows, _, parts in base.stream(reduce, rows=wanted, stage="room"):
+        found[rows] = np.column_stack([parts[name] for name in COORDINATES])
+    return pd.DataFrame({"customer_id": list(ids)} | dict(zip(COORDINATES, found[wanted][place].T, strict=True)))
+
+
+def _by_levers(levers: LeverBasis) -> Reduce:
+    """Parts of the gain of each customer's best package."""
+
+    def reduce(outlook: Outlook) -> dict[str, FloatArray]:
+        best = levers.gains(outlook).best
+        everybody = np.arange(len(best))
+        chosen = np.zeros((len(best), len(levers.packages)), dtype=bool)
+        chosen[everybody, 0] = chosen[everybody, best] = True
+        reached = reach(outlook, levers.plan, chosen)
+
+        def gain_of(profile: Profile) -> FloatArray:
+            return np.asarray(package_gains(levers.plan.only(**profile), reached).gain[everybody, best])
+
+        nothing, all_of_it = (dict.fromkeys(COORDINATES, does) for does in (False, True))
+        return shapley_parts(nothing, all_of_it, gain_of)
+
+    return reduce
+
+
+def _by_peers(frontier: Frontier, targets: dict[int, FloatArray]) -> Reduce:
+    """Parts of the gap between customers and the mean newcomer at their frontier."""
     counts = frontier.attainable_scale * frontier.attainable
 
     def reduce(outlook: Outlook) -> dict[str, FloatArray]:
@@ -84,10 +138,7 @@ def explain_room(
         weight = counts * block.p_alive * ~block.structurally_alive[:, None]
         return frontier_parts(own, target, level, weight, lambda profile: _worth(profile, outlook.terms))
 
-    found = np.empty((len(value.table), len(COORDINATES)))
-    for rows, _, parts in base.stream(reduce, rows=wanted, stage="room"):
-        found[rows] = np.column_stack([parts[name] for name in COORDINATES])
-    return pd.DataFrame({"customer_id": list(ids)} | dict(zip(COORDINATES, found[wanted][place].T, strict=True)))
+    return reduce
 
 
 def _worth(profile: Profile, terms: Terms) -> FloatArray:

@@ -25,6 +25,7 @@ from kundenwert.value.variates import IntArray
 
 _ON_GRID = 1e-9  # of a period: a time so near its end is its end
 _FACTORS = 5
+RATE, SPEND, HAZARD, ORDER_COST, ACTIVE_COST = range(_FACTORS)  # as in kernels.levers, which loads numba
 
 type Regime = tuple[int, ...]  # positions of the levers at work
 
@@ -105,6 +106,35 @@ class LeverPlan:
             cost_alive=one(self.cost_alive),
             cost_gone=one(self.cost_gone),
             back=one(self.back),
+            parameters=(),
+            curves=self.curves[:0],
+        )
+
+    def only(self, *, frequency: bool, retention: bool, spend: bool, cost: bool) -> "LeverPlan":
+        """The same packages as if they did only some of what they do; none of it is a package that does nothing.
+
+        Parameters
+        ----------
+        frequency : they change the rate of orders, and the hazard with it where the dropout of an order is kept.
+        retention : they change how soon customers leave, and whether those who have gone come back.
+        spend : they change the amount of an order.
+        cost : they change what an order and time alive cost and what fees an order pays, and cost money themselves.
+        """
+        rate = self.factors[:, RATE]
+        with_rate = rate**self.limit
+        factors = np.ones_like(self.factors)
+        factors[:, HAZARD] = (self.factors[:, HAZARD] / with_rate) ** retention * with_rate**frequency
+        factors[:, RATE] = rate**frequency
+        factors[:, SPEND] = self.factors[:, SPEND] ** spend
+        factors[:, [ORDER_COST, ACTIVE_COST]] = self.factors[:, [ORDER_COST, ACTIVE_COST]] ** cost
+        return replace(
+            self,
+            factors=factors,
+            fees=self.fees * cost,
+            cost_alive=self.cost_alive * cost,
+            cost_gone=self.cost_gone * cost,
+            takers=self.takers * (cost, 1.0),
+            back=self.back * retention,
             parameters=(),
             curves=self.curves[:0],
         )

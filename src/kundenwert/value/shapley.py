@@ -122,14 +122,3 @@ def frontier_parts(
     gap = np.maximum(level - value_of(own), 0.0)
     parts = parts_of(gap, shapley_parts(own, target, value_of))
     return {name: (weight * part).mean(axis=-1) for name, part in parts.items()}
-
-
-def gain_parts(own: Profile, target: Profile, value_of: Callable[[Profile], FloatArray]) -> dict[str, FloatArray]:
-    """The gain of a package of levers by coordinates, averaged over draws; (row,) arrays as in `frontier_parts`.
-
-    Parameters
-    ----------
-    own, target : (row, draw) coordinates without the package and with it. What the package itself costs belongs to
-        the target's costs.
-    """
-    return {name: part.mean(axis=-1) for name, part in shapley_parts(own, target, value_of).items()}
