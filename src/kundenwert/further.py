@@ -56,7 +56,8 @@ def further_of(
     if champion is not None:
         since = dt.date.fromisoformat(champion["as_of"])
         before = store.read_customers(champion["path"] / "customers.parquet")[0]
-        flows = label_flows(before, segments.table, since=since, time_unit=value.settings.time_unit)
+        unit = value.settings.time_unit
+        flows = label_flows(before, segments.table, since=since, time_unit=unit, flicker=segments.flicker)
         change = change_since(champion, spec, data, posterior, segments)
         bridge = None if change is None else bridge_of(change)
     return Further(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
+from kundenwert.decisions.flicker import chances_of_change
 from kundenwert.decisions.hard_events import HardEvents, known_gone
 from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
@@ -213,6 +214,27 @@ class Verdicts:
         memory = None if rule.memory is None else replace(rule.memory, squares=self.squares)
         resolvable = rule.resolves(self.waiting, everybody)
         return decide(self.probabilities, allowed, rule.losses, price, memory=memory, resolvable=resolvable)
+
+    def flicker(self, age: FloatArray, price: float) -> float | None:
+        """Share of the labels that stood before that another set of draws would decide otherwise.
+
+        Parameters
+        ----------
+        age : (customer,) T, in time units.
+        price : that decided.
+
+        Returns
+        -------
+        None where no label stood before.
+        """
+        rule, everybody = self.rule, np.arange(len(age))
+        if rule.memory is None or (rule.memory.published.labels == NOTHING).all():
+            return None
+        allowed = _allowed(self.probabilities, age, self.cycle, rule, everybody)
+        open_to = np.column_stack([allowed, rule.resolves(self.waiting, everybody)])
+        risk = np.column_stack([risks(self.probabilities, rule.losses), np.full(len(age), price)])
+        memory = replace(rule.memory, squares=self.squares)
+        return float(np.nanmean(chances_of_change(risk, open_to, self.probabilities, rule.losses, memory)))
 
     def totals_by_label(self, price: float) -> tuple[dict[str, FloatArray], FloatArray]:
         """Label -> (draw,) simulated value of its customers, in money; and that of customers who objected."""

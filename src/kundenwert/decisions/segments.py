@@ -111,6 +111,11 @@ class Segments:
         return found
 
     @property
+    def flicker(self) -> float | None:
+        """Share of the labels that stood before that another set of draws would change; None where none stood."""
+        return self.verdicts.flicker(self.context.customers.T, self.decision.price)
+
+    @property
     def four_classes(self) -> pd.DataFrame:
         """(customer,) `customer_id`, `class` and `tag` as textbooks have them, see `textbook_classes`."""
         return textbook_classes(self.table)
