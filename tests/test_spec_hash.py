@@ -78,11 +78,12 @@ def test_every_key_reads_back_from_the_canonical_text() -> None:
 
 
 # Keys that mean nothing without another one go with it.
+OF_LEVERS = ("segments.packages", "segments.losses", "budget.capacities", "potential.basis")
 TOGETHER: dict[str, tuple[str, ...]] = {
     "customers.source": ("customers",),
     "events.source": ("events",),
     "potential.wallet": ("potential.wallet_error", "potential.wallet_covariates"),
-    "levers": ("segments.packages", "segments.losses", "budget.capacities", "potential.basis"),
+    "levers": OF_LEVERS,
     "value.margin": (
         "events",
         "value.cost_per_order",
@@ -90,6 +91,8 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "value.cost_per_year_on_file",
         "value.acquisition_cost",
         "value.return_cost",
+        "levers",
+        *OF_LEVERS,
     ),
 }
 

@@ -20,7 +20,7 @@ from kundenwert.runs import store
 from kundenwert.spec import load_spec
 
 NIGHTS = (datetime.date(2024, 12, 31), datetime.date(2025, 1, 31))
-OPTIONAL = {"potential.parquet", "actions.parquet", "wallets.json"}
+OPTIONAL = {"potential.parquet", "realized.parquet", "actions.parquet", "wallets.json"}
 PROFILE = [name for name in CUSTOMER_COLUMNS[7:27] if name != "potential_basis"]  # p_alive to expected_gain
 
 
@@ -57,7 +57,7 @@ def test_files_are_there_exactly_where_something_is_declared(
         assert {path.name for path in outcome.path.iterdir()} == {*store.FILES, *OPTIONAL}
         assert tuple(customers_of(outcome).columns) == (*CUSTOMER_COLUMNS, *EXTRA_COLUMNS)
     plain = store.resolve("shop@champion", shop[0] / "runs")
-    assert {path.name for path in plain.iterdir()} == set(store.FILES)
+    assert {path.name for path in plain.iterdir()} == {*store.FILES, "realized.parquet"}  # it states a margin
     assert store.load_manifest(runs[0].path)["not_used"] == []
 
 

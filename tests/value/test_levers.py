@@ -79,7 +79,8 @@ def test_a_spec_mappings_and_keywords_give_the_same_lever():
         "take_up": {"mean": 0.2, "sd": 0.1},
         "duration": "1 year",
     }
-    spec = ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, "levers": [FULL, mapping]})
+    more = {"value": {"margin": 0.4}, "levers": [FULL, mapping]}
+    spec = ModelSpec.from_mapping({"name": "shop", "data": {"source": "orders.csv"}, **more})
     keywords = Lever("club", LeverOn.FREQUENCY, cost_per_taker=1, take_up=(0.2, 0.1), duration=Horizon(1.0, "year"))
     assert levers_of(spec) == levers_of([FULL, mapping]) == (lever_of(FULL), keywords)
     assert replace(lever_of(FULL), cost_per_contact=0.6) == lever_of(FULL)

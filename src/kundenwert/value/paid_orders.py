@@ -71,8 +71,8 @@ def paid_shares(summary: "CustomerSummary", prior: PaidPrior) -> FloatArray:
     Examples
     --------
     >>> import kundenwert as kw
-    >>> frame = pd.DataFrame({"frequency": [4, 4, 0], "recency": [9.0, 9.0, 0.0], "T": 20.0, "monetary_value": 5.0,
-    ...                       "spend_days": [4, 2, 0]})
+    >>> frame = pd.DataFrame({"frequency": [4, 4, 0], "recency": [9.0, 9.0, 0.0], "T": 20.0,
+    ...                       "monetary_value": [5.0, 5.0, 0.0], "spend_days": [4, 2, 0]})
     >>> summary = kw.as_summary(frame, time_unit="week")
     >>> shares = paid_shares(summary, fit_paid_prior(summary))
     >>> bool(shares[0] > shares[2] > shares[1])
