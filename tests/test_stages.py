@@ -286,3 +286,10 @@ def test_labels_that_stand_and_the_frontier_come_with_the_thresholds(champion: d
     for name, draws in frozen.frontier.theta.items():
         np.testing.assert_array_equal(later.frontier.theta[name], draws)
         assert not np.array_equal(later.draws[name].reshape(20, 1), draws)
+
+
+def test_a_condition_on_a_column_that_is_not_there_is_refused_before_anything_is_fitted(shop: Path) -> None:
+    wrong = '[[levers]]\nname = "mail"\neligible = "frequencie >= 2"\neffect.on = "spend"\n'
+    (shop / "wrong.toml").write_text(SPEC + wrong, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"(?s)lever 'mail': .*frequencie.*frequency"):
+        read_data(load_spec(shop / "wrong.toml"))

@@ -24,13 +24,16 @@ from kundenwert.runs.report_actions import (
     RoomOfBasis,
 )
 from kundenwert.runs.report_change import Estimate, label_flows
+from kundenwert.runs.report_realized import Realized
 from kundenwert.runs.report_sections import Further
 from kundenwert.runs.report_words import potential_words
 from kundenwert.runs.shapes import bridge_of, estimate_of, payback_of, points_of
 from kundenwert.spec import ModelSpec
 from kundenwert.stages import Actions, change_since
 from kundenwert.value.acquisition import new_customer_offers
+from kundenwert.value.bases import beyond_wallet
 from kundenwert.value.break_even import break_even_acquisition_cost
+from kundenwert.value.provision import RETURN_DAYS, refund_provision
 from kundenwert.value.results import Value
 
 
@@ -70,6 +73,8 @@ def further_of(
         assumed=assumed(spec, data, value),
         objected=objected(segments),
         recalibrated=recalibrated,
+        realized=realized_so_far(data, value),
+        beyond_wallet=int(beyond_wallet(segments.potential).sum()),
     )
 
 
@@ -179,6 +184,19 @@ def rooms(segments: Segments) -> tuple[RoomOfBasis, ...]:
         if column.notna().any():
             found.append(RoomOfBasis(basis, said[basis], float(column.sum()), basis is value.basis))
     return tuple(found)
+
+
+def realized_so_far(data: Data, value: Value) -> Realized | None:
+    """What all customers have brought so far, by parts; None where the log does not hold every part."""
+    found = value.breakdown
+    parts = {name: float(found.table[name].sum(skipna=False)) for name in found.parts}
+    total = float(found.table["realized_value"].sum(skipna=False))
+    if not np.isfinite(total):
+        return None
+    provision = 0.0
+    if parts["refunds"]:
+        provision = float(refund_provision(data.summary, value.economics, data.ledger).sum())
+    return Realized(parts, total, provision, RETURN_DAYS)
 
 
 def objected(segments: Segments) -> Objected | None:

@@ -17,6 +17,7 @@ from kundenwert.names import Returns
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_values import column_name
 from kundenwert.value.economics import Economics, resolve_economics
+from kundenwert.value.lever_basis import opened
 from kundenwert.value.levers import Lever, levers_of
 from kundenwert.value.wallet_data import WalletData, read_wallets
 
@@ -94,7 +95,7 @@ def read_data(
     ------
     DataError : a contract is broken, those of margins and costs included; nothing has been written.
     SpecError : levers that cannot be.
-    UsageError : the spec has a table that other sources do not give.
+    UsageError : the spec has a table that other sources do not give, or a lever's condition names what there is not.
     """
     levers = levers_of(spec)
     sources = _complete(spec, sources)
@@ -123,6 +124,7 @@ def read_data(
     if spec.customers is not None:
         stated = {name: getattr(spec.customers, name) for name in ("objection", "removed", "complaint")}
         facts = read_hard_events(summary.table, **stated)
+    opened(levers, summary)
     economics = economics_of(spec, summary)
     held_out = hold_out(transactions, summary)
     return Data(transactions, summary, held_out, economics, events, costs, facts, levers, wallets_of(spec, summary))

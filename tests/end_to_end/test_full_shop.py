@@ -73,7 +73,10 @@ def test_realized_value_is_less_by_exactly_the_joint_costs(nights: tuple[Path, R
     np.testing.assert_allclose(found["realized_value"], own - data.costs["joint_advertising"], atol=1e-9)
     note = "joint costs of 4,800.00 EUR (advertising) are shared among customers per order"
     assert note in store.load_manifest(first.path)["choices"]
-    told = {key: words for key, words, _ in store.read_json(first.path / "report.json")["assumptions"]["lines"]}
+    report = store.read_json(first.path / "report.json")
+    assert report["realized"]["total"] == pytest.approx(found["realized_value"].sum(), rel=1e-4)
+    assert report["realized"]["parts"]["joint_advertising"] == pytest.approx(-12 * ADVERTISING, rel=1e-4)
+    told = {key: words for key, words, _ in report["assumptions"]["lines"]}
     assert "shared among customers by the orders that they made" in told["events.allocation"]
 
 

@@ -16,6 +16,7 @@ from kundenwert.runs.report_actions import (
     RoomOfBasis,
 )
 from kundenwert.runs.report_change import EquityBridge, Estimate, LabelFlows, Mover
+from kundenwert.runs.report_realized import Realized
 from kundenwert.runs.report_sections import Further
 from kundenwert.value.assumptions import Assumption
 
@@ -135,6 +136,20 @@ ASSUMED = (
 )
 
 
+REALIZED = Realized(
+    {
+        "gross_margin": 9000.0,
+        "refunds": -700.0,
+        "event_ticket": -300.0,
+        "order_costs": 0.0,
+        "joint_advertising": -900.0,
+    },
+    7100.0,
+    provision=55.0,
+    days=30,
+)
+
+
 def further(end: float, room: float, **changed: Any) -> Further:
     """Everything at once, for a base of this value and this room."""
     made: dict[str, Any] = {
@@ -145,6 +160,8 @@ def further(end: float, room: float, **changed: Any) -> Further:
         "break_even": break_even(),
         "rooms": rooms(room),
         "assumed": ASSUMED,
+        "realized": REALIZED,
+        "beyond_wallet": 7,
     }
     return Further(**{**made, **changed})
 

@@ -238,6 +238,21 @@ def test_bases_stand_side_by_side() -> None:
     assert line.endswith("by peers (assumption); 8,000 by wallet, 1,500 by levers")
 
 
+def test_what_was_brought_so_far_is_counted_part_by_part() -> None:
+    told = section(page(), 1)
+    assert "Margin on what they paid USD 9,000 Refunds USD −700 Events: ticket USD −300" in told
+    shared = "Shares of joint costs: advertising USD −900 Together USD 7,100"
+    assert f"before joint costs are shared out USD 8,000 {shared}" in told
+    assert "last 30 days USD 55 may still come back" in told
+    assert "Costs of orders" not in told  # a part of nothing
+    with pytest.raises(UsageError, match="add up to 7,100"):
+        dataclasses.replace(fw.REALIZED, total=7000.0)
+
+
+def test_actions_that_promise_more_than_is_spent_elsewhere_are_named() -> None:
+    assert "Of 7 customers the actions promise more than they are known to spend elsewhere" in section(page(), 2)
+
+
 def test_assumptions_are_listed_with_their_origin() -> None:
     told = section(page(), 9)
     for one, origin in zip(fw.ASSUMED, ("not given", "our default", "given, still a judgement"), strict=True):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kundenwert.decisions.hard_events import HardEvents
-from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
+from kundenwert.decisions.hysteresis import NOTHING, Memory, Published
 from kundenwert.decisions.judging import Rule, Verdicts
 from kundenwert.decisions.losses import FloatArray, IntArray
 from kundenwert.decisions.phrases import counted, money_words
@@ -265,7 +265,7 @@ def _memory(segments: Segments, row: int, tried: Variations, events: HardEvents 
     label, since = NOTHING, np.datetime64("NaT", "D")
     if memory is not None:
         label, since = int(memory.published.labels[row]), memory.published.since[row]
-    today = int(positions_of(segments.decision.labels[[row]])[0])
+    today = int(segments.decision.positions[row])
     stands = segments.table["label_since"].to_numpy(dtype="datetime64[D]")[row]
     published = Published(
         np.where(later, today, label), np.where(later, stands - gone_by, since).astype("datetime64[D]")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
 from kundenwert.decisions.flicker import chances_of_change
 from kundenwert.decisions.hard_events import HardEvents, known_gone
-from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
+from kundenwert.decisions.hysteresis import NOTHING, Memory, Published
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
 from kundenwert.decisions.rule import ROUNDING, WITHHELD, BoolArray, Decision, allowed_labels, decide
 from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
@@ -153,7 +153,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
             memory=None if memory is None else replace(memory, squares=found.squares),
             resolvable=rule.resolves(waiting, rows),
         )
-        label, price = positions_of(decision.labels), np.zeros(len(rows), dtype=np.int64)
+        label, price = decision.positions, np.zeros(len(rows), dtype=np.int64)
     if rule.events is not None:
         label = np.where(rule.events.objected[rows], OBJECTED, label)
     intervals = _intervals(outlook, room, future, rule, appraisal.settings.interval)

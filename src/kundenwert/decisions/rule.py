@@ -27,7 +27,7 @@ class Decision:
 
     Parameters
     ----------
-    labels : (customer,) one of `names.SEGMENTS`.
+    positions : (customer,) of the label in `names.SEGMENTS`.
     undecided : (customer,) whether the label was withheld.
     risk : (customer,) expected loss of what is published.
     unconfirmed : (customer,) whether `below_zero` would cost least if it, too, might be published.
@@ -36,13 +36,18 @@ class Decision:
     borderline : (customer,) whether the label would be withheld, if waiting told more.
     """
 
-    labels: npt.NDArray[np.object_]
+    positions: IntArray
     undecided: BoolArray
     risk: FloatArray
     unconfirmed: BoolArray
     price: float
     held: BoolArray
     borderline: BoolArray
+
+    @property
+    def labels(self) -> npt.NDArray[np.object_]:
+        """(customer,) one of `names.SEGMENTS`."""
+        return np.array(SEGMENTS, dtype=object)[self.positions]
 
 
 def allowed_labels(
@@ -123,7 +128,7 @@ def decide(
     with_below_zero = allowed.copy()
     with_below_zero[:, BELOW_ZERO] = True
     return Decision(
-        labels=np.array(SEGMENTS, dtype=object)[chosen],
+        positions=chosen,
         undecided=chosen == WITHHELD,
         risk=np.where(own > price * (1.0 + ROUNDING), own, np.minimum(own, price)),
         unconfirmed=(least_risk(risk[:, :-1], with_below_zero)[0] == BELOW_ZERO) & ~allowed[:, BELOW_ZERO],

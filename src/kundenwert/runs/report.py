@@ -22,6 +22,7 @@ from kundenwert.runs.plots.predictive_charts import draw_conditional_expectation
 from kundenwert.runs.plots.sampler import draw_convergence
 from kundenwert.runs.plots.style import DARK, LIGHT, SEGMENT_TOKENS, Record
 from kundenwert.runs.report_data import REPORT_VERSION
+from kundenwert.runs.report_realized import realized_table
 from kundenwert.runs.svg import render_svgs
 
 if TYPE_CHECKING:
@@ -42,7 +43,16 @@ DRAWN: dict[str, Callable[..., Any]] = {
     "budget": draw_budget_curve,
 }
 DRAWS = (1, REPORT_VERSION)  # a report of version 1 knows nothing of what came with version 2
-SINCE_2: Record = {"plan": None, "break_even": [], "rooms": [], "objected": 0, "complaints": 0, "recalibrated": ""}
+SINCE_2: Record = {
+    "plan": None,
+    "break_even": [],
+    "rooms": [],
+    "objected": 0,
+    "complaints": 0,
+    "recalibrated": "",
+    "realized": None,
+    "beyond_wallet": 0,
+}
 CONTENTS = (
     (2, "Who could be worth more?"),
     (3, "What changed?"),
@@ -93,6 +103,7 @@ def render_report(report: Mapping[str, Any]) -> str:
         actions=tables.actions_table(report),
         break_even=tables.break_even_table(report),
         rooms=tables.rooms_line(report),
+        realized=realized_table(report),
         objected=tables.objected_line(report),
         complaints=tables.complaints_line(report),
         origin_words=tables.origin_words,

@@ -15,6 +15,7 @@ from kundenwert.runs.plots.payback import payback_curve_data
 from kundenwert.runs.plots.style import Record, json_number
 from kundenwert.runs.report_actions import ActionPlan, BreakEven, Objected, Payback, RoomOfBasis
 from kundenwert.runs.report_change import EquityBridge, LabelFlows
+from kundenwert.runs.report_realized import Realized, realized_record
 from kundenwert.value.assumptions import Assumption
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Further:
     assumed : what the figures rest on, of `assumptions_of`.
     objected : customers who objected to profiling.
     recalibrated : one sentence where this run's thresholds were derived anew on request, else empty.
+    realized : what customers have brought so far; None where the log does not say it.
+    beyond_wallet : customers of whom actions promise more than they spend elsewhere.
 
     Raises
     ------
@@ -53,6 +56,8 @@ class Further:
     assumed: Sequence[Assumption] = ()
     objected: Objected | None = None
     recalibrated: str = ""
+    realized: Realized | None = None
+    beyond_wallet: int = 0
 
     def __post_init__(self) -> None:
         if self.rooms and sum(room.used for room in self.rooms) != 1:
@@ -97,6 +102,8 @@ def further_records(further: Further, currency: str | None) -> Record:
         ],
         "objected": 0 if further.objected is None else further.objected.customers,
         "recalibrated": further.recalibrated,
+        "realized": None if further.realized is None else realized_record(further.realized),
+        "beyond_wallet": further.beyond_wallet,
     }
 
 

@@ -202,7 +202,11 @@ def rooms_line(report: Mapping[str, Any]) -> str:
         f"{w.BASIS_NAMES[one['basis']]} {w.money(one['room'], currency)}" + (" (used here)" if one["used"] else "")
         for one in report["rooms"]
     ]
-    return f"All room together, by what it rests on: {w.listed(parts)}. They answer different questions; no average."
+    told = f"All room together, by what it rests on: {w.listed(parts)}. They answer different questions; no average."
+    if not report["beyond_wallet"]:
+        return told
+    who = w.plural(report["beyond_wallet"], "customer")
+    return f"{told} Of {who} the actions promise more than they are known to spend elsewhere: one of the two is wrong."
 
 
 def objected_line(report: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from kundenwert.value.deficits import Deficits, deficits_of
 from kundenwert.value.economics import Economics
 from kundenwert.value.eligibility import BoolArray
 from kundenwert.value.individuals import Histories, Population, Progress, histories, population, stream
-from kundenwert.value.lever_basis import LeverBasis, basis_of_levers
+from kundenwert.value.lever_basis import FIGURES, LeverBasis, basis_of_levers
 from kundenwert.value.levers import Lever
 from kundenwert.value.outlook import Outlook
 from kundenwert.value.potential import Frontier, build_frontier
@@ -191,7 +191,7 @@ def _figures(appraisal: Appraisal, threads: int | None) -> pd.DataFrame:
 
     for rows, _, found in appraisal.stream(reduce, stage="levers", threads=threads):
         table[rows] = found
-    return pd.DataFrame(table, columns=["p_alive", "churn_probability"])
+    return pd.DataFrame(table, columns=list(FIGURES))
 
 
 def appraised(value: "Value", posterior: "Posterior", summary: "CustomerSummary") -> Appraisal:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kundenwert.customers.summary import CustomerSummary
 
 JUDGED = slice(0, None, 2)  # the draws that had no part in choosing a package
+FIGURES = ("p_alive", "churn_probability")
 GROWTH = (LeverOn.FREQUENCY, LeverOn.SPEND)
 TABLES = ("chosen_on", "gain", "chance", "shortfall", "cost")
 
@@ -123,7 +124,7 @@ def basis_of_levers(
     levers : each with a name of its own.
     summary : customers with the columns that levers are conditional on.
     settings : horizon, discounting, draws and seed are read.
-    figures : (customer,) further columns for conditions: `p_alive`, `churn_probability`.
+    figures : (customer,) further columns for conditions, `FIGURES`.
     frequency : what stays as it is while a lever raises the rate of orders.
     declared : names of levers that may be used together though they are of one kind.
     objected : (customer,) who gets nothing at all.
@@ -136,19 +137,36 @@ def basis_of_levers(
     packages = feasible_packages(levers, declared)
     effects = [draw_effects(lever, settings.draws, settings.seed) for lever in levers]
     plan = plan_levers(packages, effects, settings.terms, settings.time_unit, frequency)
-    table = pd.concat([summary.table.reset_index(drop=True), figures], axis=1)
-    phases = journey_phases(table, settings.time_unit)
-    open_levers = np.ones((len(table), len(levers)), dtype=bool)
-    for position, lever in enumerate(levers):
-        try:
-            open_levers[:, position] = open_to(lever, table, phases)
-        except EligibilityError as error:
-            raise UsageError(f"lever {lever.name!r}: {error}") from None
-    nobody = np.zeros(len(table), dtype=bool)
+    open_levers = opened(levers, summary, figures)
+    nobody = np.zeros(len(open_levers), dtype=bool)
     refused = refused_levers(
         levers, nobody if objected is None else objected, nobody if complaint is None else complaint
     )
     return LeverBasis(plan, packages_open(packages, open_levers & ~refused))
+
+
+def opened(levers: Sequence[Lever], summary: "CustomerSummary", figures: pd.DataFrame | None = None) -> BoolArray:
+    """(customer, lever) whose conditions and phases hold.
+
+    Parameters
+    ----------
+    figures : (customer,) columns `FIGURES`. Without them everybody counts as gone: enough to find out, before anything
+        is fitted, whether the conditions can be answered.
+
+    Raises
+    ------
+    UsageError : a condition that the customers' columns do not answer.
+    """
+    if figures is None:
+        figures = pd.DataFrame(0.0, index=range(len(summary.table)), columns=list(FIGURES))
+    table = pd.concat([summary.table.reset_index(drop=True), figures], axis=1)
+    phases, found = journey_phases(table, summary.time_unit), np.ones((len(table), len(levers)), dtype=bool)
+    for position, lever in enumerate(levers):
+        try:
+            found[:, position] = open_to(lever, table, phases)
+        except EligibilityError as error:
+            raise UsageError(f"lever {lever.name!r}: {error}") from None
+    return found
 
 
 def refused_levers(levers: Sequence[Lever], objected: BoolArray, complaint: BoolArray) -> BoolArray:
