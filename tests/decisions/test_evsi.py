@@ -23,6 +23,11 @@ def keys_of(count, seed=1):
     return np.random.default_rng(seed).integers(0, 2**63, count).astype(np.uint64)
 
 
+def worth_of(*asked):
+    """What waiting is worth, without its error."""
+    return values_of_waiting(*asked)[0]
+
+
 def waiting(shop, seen, *, seed=3, ahead=None, share=None, keys=None):
     """The package's values of some customers, with draws made here."""
     share = attainable(len(shop.theta["p"])) if share is None else share
@@ -31,7 +36,7 @@ def waiting(shop, seen, *, seed=3, ahead=None, share=None, keys=None):
     living, silent, bought = known
     allowed = shop.allowed(seen)
     ahead = ahead or LookAhead(QUARTER)
-    return values_of_waiting(1, keys, living, shop.theta["p"], silent, bought, Losses(), allowed, ahead)
+    return worth_of(1, keys, living, shop.theta["p"], silent, bought, Losses(), allowed, ahead)
 
 
 def many_draws(shop, draws):
@@ -54,7 +59,7 @@ def test_two_kinds_of_customers_who_never_leave(horizon):
     each = np.ones((count, 2))
     living = Living(np.zeros(count, int), each[:1], rates * each, 1e-12 * each, each)
     codes = np.repeat(states, count, axis=0)
-    found = values_of_waiting(
+    found = worth_of(
         1, keys_of(count), living, np.full(2, 3.0), codes, codes, Losses(), ALL.repeat(count, 0), LookAhead(horizon)
     )
     joint = poisson.pmf(np.arange(200)[:, None], rates * horizon) / 2
@@ -67,7 +72,7 @@ def test_amounts_alone_tell_the_kinds_apart():
     """Same rate, same dropout; one order shows who spends a hundred times as much, and none shows nothing."""
     each, states = np.ones((1, 2)), np.array([[3, 0]], dtype=np.int8)
     living = Living(np.zeros(1, int), each, 0.3 * each, 0.2 * each, np.array([[100.0, 1.0]]))
-    found = values_of_waiting(1, keys_of(1), living, np.full(2, 20.0), states, states, Losses(), ALL, LookAhead(2.0))
+    found = worth_of(1, keys_of(1), living, np.full(2, 20.0), states, states, Losses(), ALL, LookAhead(2.0))
     survives = np.exp(-0.3 * 0.2 * 2.0)
     silent, gone = np.exp(-0.6), 1 - survives
     # Who lives and bought is known by kind, who died at the last order only up to the silence after it.
@@ -82,7 +87,7 @@ def test_whoever_may_have_gone_shows_it_by_silence(rate, state_if_silent):
     share, horizon, one = 0.6, 3.0, np.ones((1, 1))
     silent = np.full((1, 1), state_if_silent, dtype=np.int8)
     living = Living(np.zeros(1, int), share * one, rate * one, 1e-12 * one, one)
-    found = values_of_waiting(
+    found = worth_of(
         1, keys_of(1), living, np.ones(1), silent, np.zeros((1, 1), np.int8), Losses(), ALL, LookAhead(horizon)
     )
     quiet = np.array([share * np.exp(-rate * horizon), 1 - share])
@@ -138,7 +143,7 @@ def test_a_few_kinds_of_customers(seed, told_by):
     living = Living(np.zeros(1, int), alive[None], rate[None], dropout[None], nu[None])
     codes = (silent[None].astype(np.int8), bought[None].astype(np.int8))
     ahead = LookAhead(4.0, histories=20_000)
-    found = values_of_waiting(1, keys_of(1), living, shape, *codes, Losses(), allowed[None], ahead)[0]
+    found = worth_of(1, keys_of(1), living, shape, *codes, Losses(), allowed[None], ahead)[0]
     assert abs(found - exact) < 4 * error + 0.002
 
 
@@ -263,7 +268,7 @@ def test_never_negative_and_never_more_than_certainty_is_worth(seed, draws, hori
     allowed = rng.random((1, 6)) < 0.5
     allowed[0, rng.integers(6)] = True
     ahead = LookAhead(horizon, histories=2000)
-    found = values_of_waiting(seed, keys_of(1), living, shape, silent, bought, Losses(matrix), allowed, ahead)[0]
+    found = worth_of(seed, keys_of(1), living, shape, silent, bought, Losses(matrix), allowed, ahead)[0]
     alive, rate, dropout = living.share[0], living.rate[0], living.dropout[0]
     quiet, lives = alive * np.exp(-rate * horizon), alive * np.exp(-rate * dropout * horizon)
     states = np.bincount(silent[0], quiet, 6) + np.bincount(bought[0], lives - quiet, 6)
@@ -287,7 +292,7 @@ def test_a_customer_is_alone(shop):
     def of(rows, seed=1, keys=keys):
         some = replace(living, **{k: getattr(living, k)[rows] for k in ("rate", "dropout", "spend_rate", "which")})
         given = (silent[rows], bought[rows], Losses(), allowed[rows], LookAhead(QUARTER))
-        return values_of_waiting(seed, keys[rows], some, shop.theta["p"], *given)
+        return worth_of(seed, keys[rows], some, shop.theta["p"], *given)
 
     whole, order = of(np.arange(60)), np.random.default_rng(4).permutation(60)
     assert (of(order) == whole[order]).all()
@@ -322,9 +327,7 @@ def test_dormant_may_be_said_after_an_order(shop):
     states = np.zeros((1, 1), dtype=np.int8)
     living = Living(np.zeros(1, int), one, 5.0 * one, 0.9 * one, one)
     only_valuable = np.arange(6)[None] == 0
-    found = values_of_waiting(
-        1, keys_of(1), living, np.ones(1), states, states, Losses(), only_valuable, LookAhead(9.0)
-    )[0]
+    found = worth_of(1, keys_of(1), living, np.ones(1), states, states, Losses(), only_valuable, LookAhead(9.0))[0]
     survives = np.exp(-0.9 * 5.0 * 9.0)
     np.testing.assert_allclose(found, UNIT[0, DORMANT] * (1 - survives), rtol=1e-3)
 
@@ -345,7 +348,7 @@ def test_what_compiled_code_could_not_survive_is_refused(change, error, words):
     given = {"rate": each, "spend_rate": each, "silent": states, "bought": states, "allowed": ALL} | change
     living = Living(np.zeros(1, int), each, given["rate"], 0.1 * each, given["spend_rate"])
     with pytest.raises(error, match=words):
-        values_of_waiting(
+        worth_of(
             1, keys_of(1), living, np.ones(2), given["silent"], given["bought"], Losses(), given["allowed"],
             LookAhead(1.0),
         )  # fmt: skip

@@ -257,17 +257,44 @@ def test_a_complaint_closes_below_zero():
 
 
 def test_what_memory_holds_is_said(second):
-    held = np.flatnonzero(second.segments.decision.held)
+    by_mark = second.segments.decision.held & (second.segments.verdicts.waiting < 0.05)
+    held = np.flatnonzero(second.segments.decision.held & ~by_mark)
     assert len(held)
-    for row in held[:5]:
+    assert by_mark.any()
+    for row in [*held[:5], *np.flatnonzero(by_mark)[:5]]:
         one = second.segments.explain(second.frame["customer_id"].iloc[row])
         assert one.standing.held
         assert one.standing.label == one.label == MIGRATOR
         assert one.standing.days == (np.datetime64(END, "D") - LONG_AGO) / np.timedelta64(1, "D")
+        np.testing.assert_allclose(one.standing.mark, 0.05 - 2 * one.waiting_error)
+        if by_mark[row]:
+            assert one.standing.mark <= one.waiting < one.resolvable == 0.05
+            assert any("lies too close to the mark" in sentence for sentence in one.sentences)
+            continue
         least = one.alternatives[0] if one.alternatives[0].label != "below_zero" else one.alternatives[1]
         assert least.extra < 0
         assert -least.extra <= one.standing.switching_cost + one.standing.noise
         assert any("stays for that reason alone" in sentence for sentence in one.sentences)
+
+
+def test_a_label_near_the_mark_of_waiting_is_not_withheld(first):
+    chances = first.segments.verdicts.probabilities
+    best = (chances @ np.array(UNIT_LOSSES).T)[:, [0, 1, 2, 4]].argmin(axis=1)
+    labels = Published(np.array([0, 1, 2, 4])[best], np.full(CUSTOMERS, LONG_AGO))
+    world = World(thresholds=first.segments.thresholds, published=labels, switching_cost=0.0, **COSTS)
+    waiting, held = world.segments.verdicts.waiting, world.segments.decision.held
+    rows = np.flatnonzero(held & (waiting >= 0.05))
+    said = 0
+    for row in rows[:20]:
+        one = world.segments.explain(world.frame["customer_id"].iloc[row])
+        assert one.label == one.standing.label != MIGRATOR
+        if one.waiting < one.standing.mark:
+            reasons = next(other.reasons for other in one.alternatives if other.label == MIGRATOR)
+            assert reasons == (
+                f"waiting is worth {one.waiting:.3f}, and against a label that stands {one.standing.mark:.3f}",
+            )
+            said += 1
+    assert said
 
 
 def test_a_young_label_is_held_for_its_dwell(first):
@@ -341,9 +368,9 @@ def test_who_objected_has_no_profile():
 
 
 def test_a_pass_that_gives_another_label_is_not_explained(first):
-    wrong = first.segments.decision.labels.copy()
-    wrong[0] = next(label for label in SEGMENTS if label != wrong[0])
-    tampered = replace(first.segments, decision=replace(first.segments.decision, labels=wrong))
+    wrong = first.segments.decision.positions.copy()
+    wrong[0] = (wrong[0] + 1) % len(SEGMENTS)
+    tampered = replace(first.segments, decision=replace(first.segments.decision, positions=wrong))
     with pytest.raises(ArithmeticError, match="the pass made again gives"):
         tampered.explain(first.frame["customer_id"].iloc[0])
 

@@ -274,6 +274,25 @@ def test_where_waiting_tells_nothing_the_label_of_least_risk_is_published():
     assert remembered.borderline.tolist() == [False, True, False]  # the last one was not about to be withheld
 
 
+def test_a_mark_that_lies_further_from_what_stands_holds_that_alone():
+    probabilities, allowed = one(most_valuable=0.47, low_maintenance=0.53)
+    best, third = int((probabilities @ LOSSES.T)[0].argmin()), STATES.index(State.MOST_GROWABLE)
+    for before, tells, tells_further, after, held in [
+        (WITHHELD, False, True, WITHHELD, True),
+        (WITHHELD, False, False, best, False),
+        (best, True, False, best, True),
+        (best, True, True, WITHHELD, False),
+        (best, False, False, best, False),
+        (third, True, False, WITHHELD, False),
+        (third, False, False, best, False),
+    ]:
+        memory = memory_of([before], resolvable=np.array([tells_further]))
+        found = decide(probabilities, allowed, Losses(), 0.1, memory=memory, resolvable=np.array([tells]))
+        assert (codes_of(found)[0], found.held[0]) == (after, held), before
+        assert found.undecided[0] == (after == WITHHELD)
+        assert found.borderline[0] == (after == best and not held)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.05, 0.6))
 def test_a_second_night_without_news_publishes_what_the_first_did(seed, price):

@@ -33,7 +33,7 @@ def waited(request):
         living, silent, bought = known_draws(shop, now, rng, share)
         allowed = shop.allowed(now)
         given = (silent, bought, Losses(), allowed, LookAhead(QUARTER))
-        value[rows] = values_of_waiting(1, keys[rows], living, theta["p"], *given)
+        value[rows] = values_of_waiting(1, keys[rows], living, theta["p"], *given)[0]
         risk[rows] = np.where(allowed, shop.chances(now, share, rng) @ UNIT.T, np.inf).min(axis=1)
         ahead = forecast(living, silent, bought)
         decided = np.where(allowed, ahead @ UNIT.T, np.inf).argmin(axis=1)

@@ -92,6 +92,8 @@ class Standing:
     days : for how long, None where that is not known.
     dwell : days that a label stands at least.
     switching_cost, noise : what another label must be better by, and what draws cannot tell apart, in units of loss.
+    mark : what waiting must be worth, of which draws cannot tell all, in units of loss: more against a label that
+        stands, less where one is withheld already. None where it was not asked.
     held : whether the label stays only because of these.
     """
 
@@ -100,6 +102,7 @@ class Standing:
     dwell: float
     switching_cost: float
     noise: float
+    mark: float | None
     held: bool
 
 
@@ -113,8 +116,8 @@ class Explanation:
     label, status : what is published, and how firm it is.
     flags : what a reader must know.
     expected_loss, price : of the label, and that from which on labels are withheld, in units of loss.
-    waiting : what seeing the customer's next time would be worth, in units of loss; None where it was not asked,
-        because a label is not too dear.
+    waiting, waiting_error : what seeing the customer's next time would be worth, in units of loss, and its Monte Carlo
+        standard error; None where it was not asked, because a label is not too dear.
     look_ahead : weeks of that time. resolvable : worth from which on one waits.
     probabilities : state -> probability.
     drivers : what it rests on.
@@ -132,6 +135,7 @@ class Explanation:
     expected_loss: float
     price: float
     waiting: float | None
+    waiting_error: float | None
     look_ahead: float
     resolvable: float
     probabilities: Mapping[str, float]
@@ -170,7 +174,7 @@ def explained(segments: Segments, customer_id: object) -> Explanation:
     at = position_of(segments, customer_id)
     row, verdicts = segments.table.iloc[at], segments.verdicts
     look_ahead, week = verdicts.rule.look_ahead, segments.value.settings.time_unit.days / 7.0
-    waiting = float(verdicts.waiting[at])
+    waiting, error = _known(verdicts.waiting[at]), _known(verdicts.waiting_error[at])
     return Explanation(
         customer_id=_plain(row["customer_id"]),
         label=str(row["segment"]),
@@ -178,7 +182,8 @@ def explained(segments: Segments, customer_id: object) -> Explanation:
         flags=tuple(row["flags"]),
         expected_loss=float(segments.decision.risk[at]),
         price=segments.decision.price,
-        waiting=None if np.isnan(waiting) else waiting,
+        waiting=waiting,
+        waiting_error=error,
         look_ahead=look_ahead.horizon * week,
         resolvable=look_ahead.resolvable,
         probabilities={state.value: float(row[f"p_{state.value}"]) for state in STATES},
@@ -250,12 +255,12 @@ def _alternatives(segments: Segments, at: int) -> tuple[Alternative, ...]:
     """Every other label, the least costly first."""
     risk, chosen = _risk(segments, at), str(segments.decision.labels[at])
     own = float(segments.decision.risk[at])
-    closed, standing = _closed(segments, at), _standing(segments, at)
+    closed, standing, waiting = _closed(segments, at), _standing(segments, at), _known(segments.verdicts.waiting[at])
     found = []
     for label, cost in zip(SEGMENTS, risk.tolist(), strict=True):
         reasons = closed.get(label, ())
         if not reasons and standing is not None and standing.held and cost < own:
-            reasons = (_held_up(standing),)
+            reasons = (_held_up(standing, label, waiting),)
         if label != chosen:
             found.append(Alternative(label, cost, cost - own, reasons))
     return tuple(sorted(found, key=lambda one: one.expected_loss))
@@ -323,17 +328,25 @@ def _standing(segments: Segments, at: int) -> Standing | None:
     chances, squares = (found[[at]] for found in (segments.verdicts.probabilities, segments.verdicts.squares))
     error = standard_errors(difference, chances, squares, memory.draws)
     stood = (memory.now - memory.published.since[at]) / np.timedelta64(1, "D")
+    marks = segments.verdicts.rule.marks_of_waiting(np.array([at]), segments.verdicts.waiting_error[[at]])
     return Standing(
         label=SEGMENTS[before],
         days=None if np.isnan(stood) else round(float(stood)),
         dwell=memory.dwell,
         switching_cost=memory.switching_cost,
         noise=STANDARD_ERRORS * float(error[0]),
+        mark=_known(marks[0]),
         held=bool(segments.decision.held[at]),
     )
 
 
-def _held_up(standing: Standing) -> str:
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def _held_up(standing: Standing, label: str, waiting: float | None) -> str:
+    if label == MIGRATOR and waiting is not None and standing.mark is not None and waiting < standing.mark:
+        return f"waiting is worth {loss_words(waiting)}, and against a label that stands {loss_words(standing.mark)}"
     if standing.days is not None and standing.days < standing.dwell:
         return f"a label stands for {standing.dwell:.0f} days, and {standing.label} for {standing.days} so far"
     needed = f"{loss_words(standing.switching_cost)} for the change and {loss_words(standing.noise)} of noise"

@@ -62,6 +62,8 @@ class Memory:
     squares : (customer, living state) mean over draws of P_A^2 where the living customer's state is this one; by
         default draws are taken to be exact.
     draws : number of draws behind the probabilities and `squares`.
+    resolvable : (customer,) whether waiting would tell enough by a mark that lies further from what was published; by
+        default the mark is that of customers without a label.
     """
 
     published: Published
@@ -71,6 +73,7 @@ class Memory:
     hard_event: BoolArray | None = None
     squares: FloatArray | None = None
     draws: int = 0
+    resolvable: BoolArray | None = None
 
     def __post_init__(self) -> None:
         if np.isnan([self.switching_cost, self.dwell]).any() or self.switching_cost < 0 or self.dwell < 0:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
 from kundenwert.decisions.flicker import chances_of_change
 from kundenwert.decisions.hard_events import HardEvents, known_gone
-from kundenwert.decisions.hysteresis import NOTHING, Memory, Published
+from kundenwert.decisions.hysteresis import NOTHING, STANDARD_ERRORS, Memory, Published
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
 from kundenwert.decisions.rule import ROUNDING, WITHHELD, BoolArray, Decision, allowed_labels, decide
 from kundenwert.decisions.states import BlockStates, codes_of_living, not_finite, states_of
@@ -27,7 +27,6 @@ from kundenwert.value.outlook import Outlook, interval_of
 from kundenwert.value.room import Room
 
 OBJECTED = len(SEGMENTS)  # after the labels: in the total, in none of them
-BAND = 0.03  # about the mark of what waiting must be worth, within which a standing label stays
 PRICE_STEPS = 800  # of the grid of prices, from the lowest one to the largest loss
 
 
@@ -65,28 +64,40 @@ class Rule:
         """(row,) position on the grid of prices from which on `decide` publishes a label of this expected loss."""
         return np.searchsorted(self.prices * (1.0 + ROUNDING), least)
 
-    def resolves(self, waiting: FloatArray, rows: IntArray) -> BoolArray:
-        """(row,) whether waiting tells enough; where it was not asked, that is not in question.
+    def resolves(self, waiting: FloatArray) -> BoolArray:
+        """(row,) whether waiting tells enough; where it was not asked, that is not in question."""
+        return ~(waiting < self.look_ahead.resolvable)
 
-        What was published moves the mark away from itself: a value of waiting is an estimate, too, and many customers
-        lie close to the mark.
+    def remembered(self, rows: IntArray, squares: FloatArray, waiting: FloatArray, error: FloatArray) -> Memory | None:
+        """What was published on some customers, and what it takes to publish something else.
+
+        Parameters
+        ----------
+        squares, waiting, error : of these customers, see `Judged`.
         """
-        mark = np.full(len(rows), self.look_ahead.resolvable)
-        if self.memory is not None:
-            before = self.memory.published.labels[rows]
-            mark += np.select([before == WITHHELD, before != NOTHING], [-BAND, BAND], 0.0)
-        return ~(waiting < mark)
-
-    def remembered(self, rows: IntArray) -> Memory | None:
-        """What was published on some customers."""
         if self.memory is None:
             return None
-        one = self.memory
+        one, published = self.memory, self.memory.published
         return replace(
             one,
-            published=Published(one.published.labels[rows], one.published.since[rows]),
+            published=Published(published.labels[rows], published.since[rows]),
             hard_event=None if one.hard_event is None else one.hard_event[rows],
+            squares=squares,
+            resolvable=~(waiting < self.marks_of_waiting(rows, error)),
         )
+
+    def marks_of_waiting(self, rows: IntArray, error: FloatArray) -> FloatArray:
+        """(row,) what waiting must be worth where a label stands.
+
+        That moves the mark away from itself by two standard errors: a value of waiting is an estimate, too, and many
+        customers lie close to the mark. A hard event moves nothing.
+        """
+        before = np.full(len(rows), NOTHING)
+        if self.memory is not None:
+            stands = True if self.memory.hard_event is None else ~self.memory.hard_event[rows]
+            before = np.where(stands, self.memory.published.labels[rows], NOTHING)
+        band = STANDARD_ERRORS * error
+        return self.look_ahead.resolvable + np.select([before == WITHHELD, before != NOTHING], [-band, band], 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +107,7 @@ class Judged:
     Parameters
     ----------
     probabilities, squares, cycle : see `BlockStates`.
-    waiting : (row,) what waiting is worth, NaN where it was not asked.
+    waiting, waiting_error : (row,) what waiting is worth and its Monte Carlo standard error, NaN where not asked.
     label : (row,) position in `names.SEGMENTS`, or after them for customers who objected.
     price : (row,) position on the grid of prices from which on that label is published, 0 where it is in any case.
     future : (row, draw) simulated value.
@@ -107,6 +118,7 @@ class Judged:
     squares: FloatArray
     cycle: FloatArray
     waiting: FloatArray
+    waiting_error: FloatArray
     label: IntArray
     price: IntArray
     future: FloatArray
@@ -137,27 +149,26 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
     dear = least > (REJECTION_FLOOR if rule.price is None else rule.price)
     if rule.memory is not None:  # which may keep a label withheld that is not dear any more
         dear |= rule.memory.published.labels[rows] == WITHHELD
-    waiting = np.full(len(rows), np.nan)
+    waiting, error = np.full((2, len(rows)), np.nan)
     if dear.any():
-        waiting[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)
+        waiting[dear], error[dear] = _waiting(outlook, room, found, np.flatnonzero(dear), allowed, rule)
     if rule.price is None:
-        price = np.where(rule.resolves(waiting, rows), rule.published_from(least), 0)
+        price = np.where(rule.resolves(waiting), rule.published_from(least), 0)
         label = action
     else:
-        memory = rule.remembered(rows)
         decision = decide(
             found.probabilities,
             allowed,
             rule.losses,
             rule.price,
-            memory=None if memory is None else replace(memory, squares=found.squares),
-            resolvable=rule.resolves(waiting, rows),
+            memory=rule.remembered(rows, found.squares, waiting, error),
+            resolvable=rule.resolves(waiting),
         )
         label, price = decision.positions, np.zeros(len(rows), dtype=np.int64)
     if rule.events is not None:
         label = np.where(rule.events.objected[rows], OBJECTED, label)
     intervals = _intervals(outlook, room, future, rule, appraisal.settings.interval)
-    return Judged(found.probabilities, found.squares, found.cycle, waiting, label, price, future, intervals)
+    return Judged(found.probabilities, found.squares, found.cycle, waiting, error, label, price, future, intervals)
 
 
 @dataclass
@@ -166,7 +177,7 @@ class Verdicts:
 
     Parameters
     ----------
-    probabilities, squares, cycle, waiting : (customer, ...), see `Judged`.
+    probabilities, squares, cycle, waiting, waiting_error : (customer, ...), see `Judged`.
     totals : (label, price, draw) simulated value; one price where it is given.
     intervals : (customer, 4), see `Judged`.
     """
@@ -176,6 +187,7 @@ class Verdicts:
     squares: FloatArray
     cycle: FloatArray
     waiting: FloatArray
+    waiting_error: FloatArray
     totals: FloatArray
     intervals: FloatArray
 
@@ -185,13 +197,14 @@ class Verdicts:
         states, prices = len(STATES), len(rule.prices) if rule.price is None else 1
         chances, squares = np.empty((customers, states)), np.empty((customers, states - 1))
         totals = np.zeros((len(SEGMENTS) + 1, prices, draws))
-        each = (np.empty(customers), np.empty(customers))
-        return cls(rule, chances, squares, *each, totals, np.empty((customers, 4)))
+        cycle, waiting, error = np.empty((3, customers))
+        return cls(rule, chances, squares, cycle, waiting, error, totals, np.empty((customers, 4)))
 
     def add(self, rows: IntArray, found: Judged) -> None:
         """The next block, of these customers."""
         self.probabilities[rows], self.squares[rows] = found.probabilities, found.squares
-        self.cycle[rows], self.waiting[rows] = found.cycle, found.waiting
+        self.cycle[rows] = found.cycle
+        self.waiting[rows], self.waiting_error[rows] = found.waiting, found.waiting_error
         self.intervals[rows] = found.intervals
         keys = found.label * self.totals.shape[1] + found.price
         flat = self.totals.reshape(-1, self.totals.shape[2])
@@ -211,8 +224,8 @@ class Verdicts:
         if price is None:
             least = least_risk(risks(self.probabilities, rule.losses), allowed)[1]
             price = float(rule.prices[np.searchsorted(rule.prices, derive_price(least))])
-        memory = None if rule.memory is None else replace(rule.memory, squares=self.squares)
-        resolvable = rule.resolves(self.waiting, everybody)
+        memory = rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
+        resolvable = rule.resolves(self.waiting)
         return decide(self.probabilities, allowed, rule.losses, price, memory=memory, resolvable=resolvable)
 
     def flicker(self, age: FloatArray, price: float) -> float | None:
@@ -228,12 +241,13 @@ class Verdicts:
         None where no label stood before.
         """
         rule, everybody = self.rule, np.arange(len(age))
-        if rule.memory is None or (rule.memory.published.labels == NOTHING).all():
+        memory = rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
+        if memory is None or (memory.published.labels == NOTHING).all():
             return None
         allowed = _allowed(self.probabilities, age, self.cycle, rule, everybody)
-        open_to = np.column_stack([allowed, rule.resolves(self.waiting, everybody)])
+        tells = ~(self.waiting < rule.marks_of_waiting(everybody, self.waiting_error))
+        open_to = np.column_stack([allowed, tells])
         risk = np.column_stack([risks(self.probabilities, rule.losses), np.full(len(age), price)])
-        memory = replace(rule.memory, squares=self.squares)
         return float(np.nanmean(chances_of_change(risk, open_to, self.probabilities, rule.losses, memory)))
 
     def totals_by_label(self, price: float) -> tuple[dict[str, FloatArray], FloatArray]:
@@ -257,8 +271,8 @@ def _intervals(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, mas
 
 def _waiting(
     outlook: Outlook, room: Room, found: BlockStates, rows: IntArray, allowed: BoolArray, rule: Rule
-) -> FloatArray:
-    """What waiting is worth for some rows of a block."""
+) -> tuple[FloatArray, FloatArray]:
+    """What waiting is worth for some rows of a block, and its standard error."""
     block, draws = outlook.block, room.draws
     drawn = (one[rows][:, draws] for one in (block.rate, block.dropout, block.spend_rate))
     living = Living(block.purchases.which[rows], found.p_alive, *map(np.ascontiguousarray, drawn))

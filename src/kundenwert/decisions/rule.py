@@ -116,14 +116,13 @@ def decide(
     # Withholding is one more action, which costs the price whatever the truth.
     risk = np.column_stack([risk, np.full(len(risk), price * (1.0 + ROUNDING))])
     open_to = np.column_stack([allowed, np.ones(len(risk), dtype=bool)])
-    chosen, held = _choose(probabilities, risk, open_to, losses, memory)
     borderline = np.zeros(len(risk), dtype=bool)
     if resolvable is not None:
-        # A label that stands is no surer for it: it is the one that would be published without memory, or is held.
         borderline = (least_risk(risk, open_to)[0] == WITHHELD) & ~resolvable
         open_to[:, WITHHELD] = resolvable
-        chosen, held = _choose(probabilities, risk, open_to, losses, memory)
-        borderline &= ~held
+    chosen, held = _choose(probabilities, risk, open_to, losses, memory)
+    # A label that stands is no surer for it: it is the one that would be published without memory, or is held.
+    borderline &= ~held
     own = np.take_along_axis(risk, chosen[:, None], axis=1)[:, 0]
     with_below_zero = allowed.copy()
     with_below_zero[:, BELOW_ZERO] = True
@@ -145,5 +144,10 @@ def _choose(
     best = least_risk(risk, open_to)[0]
     if memory is None:
         return best, np.zeros(len(best), dtype=bool)
-    held = held_back(risk, open_to, best, probabilities, losses, memory)
-    return np.where(held, memory.published.labels, best), held
+    before, rival = memory.published.labels, best
+    if memory.resolvable is not None:
+        open_to = open_to.copy()
+        open_to[:, WITHHELD] = memory.resolvable
+        rival = least_risk(risk, open_to)[0]
+    stands = (rival == before) | held_back(risk, open_to, rival, probabilities, losses, memory)
+    return np.where(stands, before, best), stands & (best != before)

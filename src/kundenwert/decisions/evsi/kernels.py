@@ -96,13 +96,6 @@ def _cheapest(losses: Array, allowed: np.ndarray, chances: Array) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
-def _regret(losses: Array, allowed: np.ndarray, decided: int, chances: Array) -> float:
-    """What the action decided on before costs more than the best one now."""
-    before = _risk(losses, decided, chances)
-    return max(before - _risk(losses, _cheapest(losses, allowed, chances), chances), 0.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _simulate(
     streams: tuple[WordArray, WordArray, WordArray],
     atoms: Array,
@@ -177,6 +170,40 @@ def _reweight(
     chances[_DORMANT] = gone
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
+def _spread(
+    atoms: Array,
+    power: Array,
+    ends: np.ndarray,
+    own: int,
+    last: float,
+    spent: float,
+    horizon: float,
+    saved: Array,
+    scale: float,
+    parts: Array,
+) -> None:
+    """Adds what one future saves to the draws that it is due to, where another decision follows.
+
+    Parameters
+    ----------
+    own, last, spent : of the future, see `_reweight`, with which weights are common.
+    saved : (state,) loss of the decision before less that of the one after.
+    scale : what a weight counts.
+    parts : (draw,).
+    """
+    base, rate, dropout, spend, alive = atoms[_BASE], atoms[_RATE], atoms[_DROPOUT], atoms[_SPEND], atoms[_ALIVE]
+    logarithm, rest, start = log(spent), horizon - last, 0
+    shift = base[own] + power[own] * logarithm - spend[own] * spent - rate[own] * last
+    for k in range(_DORMANT):
+        for i in range(start, ends[k]):
+            likelihood = base[i] + power[i] * logarithm - spend[i] * spent - rate[i] * last - shift
+            weight = alive[i] * exp(min(likelihood, _MOST))
+            stays = (1.0 - dropout[i]) * exp(-rate[i] * rest)
+            parts[i] += scale * weight * (saved[_DORMANT] * dropout[i] + saved[k] * stays)
+        start = ends[k]
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
 def _after_orders(
     atoms: Array,
@@ -188,9 +215,14 @@ def _after_orders(
     losses: Array,
     allowed: np.ndarray,
     decided: int,
-) -> float:
-    """Mean regret of the decision over futures with an order, those of equally many orders together."""
-    m, chances, total = len(owner), np.empty(_STATES), 0.0
+    active: float,
+    parts: Array,
+) -> tuple[float, float]:
+    """Expected regret of the decision over futures with an order, and the variance that drawing these futures leaves.
+
+    Those of equally many orders are gone through together; `parts` of the draws are added to.
+    """
+    m, n, chances, total, squares = len(owner), atoms.shape[1], np.empty(_STATES), 0.0, 0.0
     for first in range(m):
         if seen[0, first] <= 0.0:
             continue
@@ -201,8 +233,15 @@ def _after_orders(
                 seen[0, j] = 0.0
                 _reweight(atoms, power, ends, owner[j], seen[1, j], seen[2, j], horizon, chances)
                 whole = chances.sum()
-                total += _regret(losses, allowed, decided, chances) / whole
-    return total / m
+                best = _cheapest(losses, allowed, chances)
+                if best != decided:
+                    regret = max(_risk(losses, decided, chances) - _risk(losses, best, chances), 0.0) / whole
+                    total += regret
+                    squares += regret * regret
+                    saved, scale = losses[decided] - losses[best], n * active / (m * whole)
+                    _spread(atoms, power, ends, owner[j], seen[1, j], seen[2, j], horizon, saved, scale, parts)
+    mean = total / m
+    return active * mean, active * active * max(squares / m - mean * mean, 0.0) / m
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
@@ -217,8 +256,12 @@ def _of_one(
     horizon: float,
     histories: int,
     inner: int,
-) -> float:
-    """The value of waiting of one customer."""
+) -> tuple[float, float]:
+    """The value of waiting of one customer, and its Monte Carlo standard error.
+
+    Decisions are best ones, so a little more or less weight on a draw changes what each of them is worth and, to first
+    order, nothing else: the value is a mean over draws of what each of them saves.
+    """
     silent, bought = codes
     order, ends = np.empty(inner, np.int64), np.empty(_DORMANT, np.int64)
     _arrange(bought, order, ends)
@@ -227,7 +270,13 @@ def _of_one(
     quiet, after = np.empty(_STATES), np.empty(_STATES)
     _known(order, atoms, silent, bought, horizon, quiet, after)
     decided = _cheapest(losses, allowed, quiet + after)
-    value = _regret(losses, allowed, decided, quiet)
+    best = _cheapest(losses, allowed, quiet)
+    value, variance, parts = _risk(losses, decided, quiet) - _risk(losses, best, quiet), 0.0, np.zeros(inner)
+    if best != decided:
+        saved = losses[decided] - losses[best]
+        for i in range(inner):
+            alive = atoms[_ALIVE, i]
+            parts[i] = saved[silent[order[i]]] * (alive - atoms[_ACTIVE, i]) + saved[_DORMANT] * (1.0 - alive)
     if active > 0.0:
         streams = (np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64))
         for k in range(3):
@@ -238,8 +287,12 @@ def _of_one(
         # After an order everybody can have gone, whatever could be said before.
         later = allowed.copy()
         later[_DORMANT] = True
-        value += active * _after_orders(atoms, power, ends, owner, seen, horizon, losses, later, decided)
-    return value
+        given = (horizon, losses, later, decided, active, parts)
+        after_orders, variance = _after_orders(atoms, power, ends, owner, seen, *given)
+        value += after_orders
+    if inner > 1:
+        variance += parts.var() / (inner - 1)
+    return max(value, 0.0), math.sqrt(variance)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
@@ -262,6 +315,7 @@ def wait(
     near: float,
     sizes: tuple[int, int, int],
     out: Array,
+    errors: Array,
 ) -> None:
     """The value of waiting of every customer of a block.
 
@@ -275,16 +329,16 @@ def wait(
     silent, bought : (row, draw) state of the living customer at the horizon, without and with an order until then.
     losses : (action, truth).
     allowed : (row, action).
-    limit, near : a value within `near` of `limit` is made again from more draws.
+    limit, near : a value within `near`, or within two standard errors, of `limit` is made again from more draws.
     sizes : futures, draws, and draws in the second try; at most as many draws as there are.
-    out : (row,), the result.
+    out, errors : (row,), the result and its Monte Carlo standard error.
     """
     histories, inner, more = sizes[0], min(sizes[1], len(shape)), min(sizes[2], len(shape))
     for row in range(len(keys)):
         draws = (p_alive[which[row]], rate[row], dropout[row], spend_rate[row], shape)
         codes = (silent[row], bought[row])
         fixed = (losses, allowed[row], horizon, histories)
-        found = _of_one(seed, keys[row], purposes, draws, codes, *fixed, inner)
-        if abs(found - limit) < near and more > inner:
-            found = _of_one(seed, keys[row], purposes, draws, codes, *fixed, more)
-        out[row] = found
+        found, error = _of_one(seed, keys[row], purposes, draws, codes, *fixed, inner)
+        if abs(found - limit) < max(near, 2.0 * error) and more > inner:
+            found, error = _of_one(seed, keys[row], purposes, draws, codes, *fixed, more)
+        out[row], errors[row] = found, error

@@ -35,7 +35,7 @@ class LookAhead:
     resolvable : the value of waiting, in units of the losses, from which waiting is the decision.
     histories : simulated futures with an order; the one without needs no simulation.
     draws, more_draws : the customer's draws that each future is held against, and those where the value comes within
-        `near` of `resolvable`; at most as many as there are.
+        `near` or two standard errors of `resolvable`; at most as many as there are.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def values_of_waiting(
     losses: Losses,
     allowed: BoolArray,
     ahead: LookAhead,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """By how much the least expected loss falls if one first sees what a customer does.
 
     `sum_y P(y) [rho_y(d0) - min_d rho_y(d)]`, with `rho_y(d)` the expected loss of label d at the end of the time to
@@ -90,7 +90,8 @@ def values_of_waiting(
 
     Returns
     -------
-    (row,) in units of the losses, not negative. A row depends on its key, its draws and nothing else.
+    value, error : (row,) in units of the losses, not negative, and the Monte Carlo standard error. A row depends on its
+        key, its draws and nothing else.
 
     Raises
     ------
@@ -105,14 +106,14 @@ def values_of_waiting(
     >>> living = Living(np.zeros(1, dtype=np.int64), ones, np.array([[0.1, 2.0]]), 0.01 * ones, ones)
     >>> states = np.array([[3, 0]], dtype=np.int8)
     >>> allowed = np.ones((1, 6), dtype=bool)
-    >>> [values_of_waiting(1, keys, living, np.ones(2), states, states, Losses(), allowed, LookAhead(h)).round(2).item()
-    ...  for h in (0.01, 0.5, 2.0)]
+    >>> given = (1, keys, living, np.ones(2), states, states, Losses(), allowed)
+    >>> [values_of_waiting(*given, LookAhead(h))[0].round(2).item() for h in (0.01, 0.5, 2.0)]
     [0.0, 0.11, 0.4]
     """
     from kundenwert.decisions.evsi.kernels import wait
 
     _check(living, silent, bought, allowed)
-    found = np.empty(len(keys))
+    found, errors = np.empty((2, len(keys)))
     wait(
         np.uint64(seed),
         keys,
@@ -132,8 +133,9 @@ def values_of_waiting(
         ahead.near,
         (ahead.histories, ahead.draws, ahead.more_draws),
         found,
+        errors,
     )
-    return found
+    return found, errors
 
 
 def _check(living: Living, silent: CodeArray, bought: CodeArray, allowed: BoolArray) -> None:
