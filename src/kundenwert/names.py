@@ -76,8 +76,8 @@ class Flag(StrEnum):
     OBJECTED = "objected"  # objected to profiling: counted in every total, named in no list, no action
     COMPLAINT_OPEN = "complaint_open"  # a complaint is open: nothing is sold to the customer, below zero is not said
     PAID_BACK = "paid_back"  # has brought in what acquiring the customer cost
-    HELD = "held"  # another label has less risk, but by too little, or the present one is too young
-    BEYOND_WALLET = "beyond_wallet"  # the levers promise more than the customer spends in the whole category
+    HELD = "held"  # another label costs less, but by too little, or the present one is too young
+    BEYOND_WALLET = "beyond_wallet"  # the levers promise more than the wallet leaves room for
     WALLET_IMPUTED = "wallet_imputed"  # no wallet is known: it was drawn from those of like customers
     REMOVED = "removed"  # has died, is insolvent or is to be deleted: worth nothing any more
     STOP_MARKETING = "stop_marketing"  # below zero: stop active investment, the most that is said without a person

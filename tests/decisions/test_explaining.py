@@ -290,11 +290,36 @@ def test_a_label_near_the_mark_of_waiting_is_not_withheld(first):
         assert one.label == one.standing.label != MIGRATOR
         if one.waiting < one.standing.mark:
             reasons = next(other.reasons for other in one.alternatives if other.label == MIGRATOR)
-            assert reasons == (
-                f"waiting is worth {one.waiting:.3f}, and against a label that stands {one.standing.mark:.3f}",
-            )
+            assert reasons == (f"waiting for 13.0 weeks is worth {one.waiting:.3f}, less than {one.standing.mark:.3f}",)
             said += 1
     assert said
+
+
+@pytest.mark.parametrize("switching_cost", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("label", ["most_valuable", "low_maintenance", MIGRATOR])
+def test_what_is_said_of_memory_and_waiting_is_what_decided(first, label, switching_cost):
+    stood = Published(np.full(CUSTOMERS, SEGMENTS.index(label)), np.full(CUSTOMERS, LONG_AGO))
+    world = World(thresholds=first.segments.thresholds, published=stood, switching_cost=switching_cost, **COSTS)
+    verdicts, decision = world.segments.verdicts, world.segments.decision
+    held = decision.held
+    for row in np.flatnonzero(~np.isnan(verdicts.waiting) | held)[:60]:
+        one = world.segments.explain(world.frame["customer_id"].iloc[row])
+        words = " ".join(one.sentences)
+        standing, needed = one.standing, one.standing.switching_cost + one.standing.noise
+        assert ("on after" in words) == (one.label == label and one.waiting is not None)
+        for other in one.alternatives:
+            if held[row] and any("must be better by" in reason for reason in other.reasons):
+                assert -other.extra <= needed + 1e-9
+            if other.label == MIGRATOR and other.reasons and "less than" in other.reasons[0]:
+                mark = one.resolvable if standing.mark is None else standing.mark
+                assert one.waiting < mark
+        withheld = next((other for other in one.alternatives if other.label == MIGRATOR), None)
+        if standing.by_mark and withheld is not None:
+            assert one.resolvable <= one.waiting < standing.mark
+            assert -withheld.extra > switching_cost
+        elif standing.by_mark:
+            assert standing.mark <= one.waiting < one.resolvable
+        assert ("too close to the mark" in words) == standing.by_mark <= held[row]
 
 
 def test_a_young_label_is_held_for_its_dwell(first):

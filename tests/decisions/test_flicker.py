@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from kundenwert.decisions.flicker import chances_of_change
+from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import NOTHING, Memory, Published, positions_of
 from kundenwert.decisions.losses import Losses, risks
 from kundenwert.decisions.one_pass import assess
@@ -78,6 +79,30 @@ def test_labels_that_are_given_anew_flicker_more():
     young = _chances(allowed, probabilities, _memory(probabilities, before, dwell=1_000.0))
     assert stands.mean() < 0.002 < 0.02 < freed.mean()
     assert (young == 0).all()
+
+
+def test_chances_of_a_base_are_those_of_other_seeds():
+    """Waiting and all; half of the labels that stand are those of another state."""
+    people, seeds = 1_500, range(1, 7)
+    posterior = known_posterior(MBG | GG, family="mbgnbd", spread=0.05, draws=300)
+    summary = replace(simulated_summary(people, MBG | GG, family="mbgnbd"), observation_end=pd.Timestamp("1997-09-30"))
+    given = {"margin": 0.3, "newcomers": 100, "draws": 300}
+    first = assess(posterior, summary, **given)
+    likely = np.argsort(-first.verdicts.probabilities, axis=1)
+    before = likely[np.arange(people), np.random.default_rng(1).integers(0, 2, people)]
+    given["thresholds"] = first.thresholds
+    given["published"] = Published(before, np.full(people, np.datetime64("1990-01-01")))
+    nights = [assess(posterior, summary, **given, seed=seed) for seed in seeds]
+    labels = np.array([night.decision.positions for night in nights])
+    changed = np.mean([(one != other).mean() for k, one in enumerate(labels) for other in labels[:k]])
+    assert 0.005 < changed < 0.05
+    assert np.mean([night.flicker for night in nights]) == pytest.approx(changed, rel=0.3)
+    nobody, some = np.zeros(people, dtype=bool), np.arange(people) < 300
+    hidden = assess(posterior, summary, **given, seed=1, events=HardEvents(some, nobody, nobody))
+    # Whose label is let go of is in no list, so it does not count as one that changed.
+    assert hidden.flicker == pytest.approx(nights[0].flicker, rel=0.3)
+    everybody = assess(posterior, summary, **given, events=HardEvents(~nobody, nobody, nobody))
+    assert everybody.flicker is None
 
 
 def test_segments_say_how_many_of_their_labels_are_chance():

@@ -250,7 +250,7 @@ def test_what_was_brought_so_far_is_counted_part_by_part() -> None:
 
 
 def test_actions_that_promise_more_than_is_spent_elsewhere_are_named() -> None:
-    assert "Of 7 customers the actions promise more than they are known to spend elsewhere" in section(page(), 2)
+    assert "For 7 customers the actions promise more than the wallet leaves room for" in section(page(), 2)
 
 
 def test_assumptions_are_listed_with_their_origin() -> None:

@@ -21,7 +21,9 @@ MAIL = Lever("mail", "frequency", cost_per_contact=0.1, mean=0.2, sd=0.1)
 CALL = Lever("call", "retention", cost_per_contact=0.3, mean=0.2, sd=0.1)
 GIFT = Lever("gift", "spend", cost_per_contact=0.2, mean=0.1, sd=0.05)
 SHELF = Lever("shelf", "cost_to_serve", cost_per_contact=0.1, mean=0.3, sd=0.1, fee_per_order=0.5)
-BACK = Lever("back", "reactivation", cost_per_contact=0.05, journey=["reactivation"])
+BACK = Lever(
+    "back", "reactivation", cost_per_contact=0.05, cost_per_taker=0.05, window="4 weeks", journey=["reactivation"]
+)
 
 
 @pytest.fixture(scope="module")

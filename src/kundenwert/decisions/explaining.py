@@ -92,9 +92,9 @@ class Standing:
     days : for how long, None where that is not known.
     dwell : days that a label stands at least.
     switching_cost, noise : what another label must be better by, and what draws cannot tell apart, in units of loss.
-    mark : what waiting must be worth, of which draws cannot tell all, in units of loss: more against a label that
-        stands, less where one is withheld already. None where it was not asked.
-    held : whether the label stays only because of these.
+    mark : what waiting would have to be worth for this to change, of which draws cannot tell all, in units of loss:
+        more against a label that stays, less where one stays withheld. None where that was not asked, or it changed.
+    held, by_mark : whether the label stays only because of these; because of the mark alone.
     """
 
     label: str
@@ -104,6 +104,7 @@ class Standing:
     noise: float
     mark: float | None
     held: bool
+    by_mark: bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,12 +256,13 @@ def _alternatives(segments: Segments, at: int) -> tuple[Alternative, ...]:
     """Every other label, the least costly first."""
     risk, chosen = _risk(segments, at), str(segments.decision.labels[at])
     own = float(segments.decision.risk[at])
-    closed, standing, waiting = _closed(segments, at), _standing(segments, at), _known(segments.verdicts.waiting[at])
+    standing = _standing(segments, at)
+    closed = _closed(segments, at, None if standing is None else standing.mark)
     found = []
     for label, cost in zip(SEGMENTS, risk.tolist(), strict=True):
         reasons = closed.get(label, ())
         if not reasons and standing is not None and standing.held and cost < own:
-            reasons = (_held_up(standing, label, waiting),)
+            reasons = (_held_up(standing),)
         if label != chosen:
             found.append(Alternative(label, cost, cost - own, reasons))
     return tuple(sorted(found, key=lambda one: one.expected_loss))
@@ -272,10 +274,14 @@ def _risk(segments: Segments, at: int) -> FloatArray:
     return np.append(found, segments.decision.price)
 
 
-def _closed(segments: Segments, at: int) -> dict[str, tuple[str, ...]]:
+def _closed(segments: Segments, at: int, mark: float | None) -> dict[str, tuple[str, ...]]:
     """Labels that may not be published on a customer, and why.
 
     The rule itself is asked about a customer on whom nothing stands in the way but one precondition at a time.
+
+    Parameters
+    ----------
+    mark : what waiting must be worth, that of customers without a label by default.
     """
     verdicts, rule = segments.verdicts, segments.verdicts.rule
     own, age, cycle = verdicts.probabilities[at], float(segments.context.customers.T[at]), float(verdicts.cycle[at])
@@ -308,7 +314,7 @@ def _closed(segments: Segments, at: int) -> dict[str, tuple[str, ...]]:
         reasons.append("1 complaint is open")
     if reasons:
         found[STATES[BELOW_ZERO].value] = tuple(reasons)
-    waiting, least = float(verdicts.waiting[at]), rule.look_ahead.resolvable
+    waiting, least = float(verdicts.waiting[at]), rule.mark if mark is None else mark
     if waiting < least:
         time = counted(rule.look_ahead.horizon * week, "week")
         found[MIGRATOR] = (f"waiting for {time} is worth {loss_words(waiting)}, less than {loss_words(least)}",)
@@ -320,23 +326,25 @@ def _standing(segments: Segments, at: int) -> Standing | None:
     memory = segments.verdicts.rule.memory
     if memory is None or memory.published.labels[at] == NOTHING:
         return None
+    verdicts, decision = segments.verdicts, segments.decision
     before, risk = int(memory.published.labels[at]), _risk(segments, at)
-    closed = _closed(segments, at)
+    mark = _known(verdicts.rule.marks_of_waiting(np.array([at]), verdicts.waiting_error[[at]])[0])
+    closed = _closed(segments, at, mark)
     best = int(np.argmin([np.inf if label in closed else cost for label, cost in zip(SEGMENTS, risk, strict=True)]))
     by_action = np.vstack([segments.losses.array, np.zeros(len(STATES))])  # withholding costs the same on every draw
     difference = (by_action[before] - by_action[best])[None, :]
-    chances, squares = (found[[at]] for found in (segments.verdicts.probabilities, segments.verdicts.squares))
+    chances, squares = (found[[at]] for found in (verdicts.probabilities, verdicts.squares))
     error = standard_errors(difference, chances, squares, memory.draws)
     stood = (memory.now - memory.published.since[at]) / np.timedelta64(1, "D")
-    marks = segments.verdicts.rule.marks_of_waiting(np.array([at]), segments.verdicts.waiting_error[[at]])
     return Standing(
         label=SEGMENTS[before],
         days=None if np.isnan(stood) else round(float(stood)),
         dwell=memory.dwell,
         switching_cost=memory.switching_cost,
         noise=STANDARD_ERRORS * float(error[0]),
-        mark=_known(marks[0]),
-        held=bool(segments.decision.held[at]),
+        mark=mark if decision.positions[at] == before else None,
+        held=bool(decision.held[at]),
+        by_mark=bool(verdicts.held_by_mark(segments.context.customers.T, decision.price)[at]),
     )
 
 
@@ -344,9 +352,7 @@ def _known(number: float) -> float | None:
     return None if np.isnan(number) else float(number)
 
 
-def _held_up(standing: Standing, label: str, waiting: float | None) -> str:
-    if label == MIGRATOR and waiting is not None and standing.mark is not None and waiting < standing.mark:
-        return f"waiting is worth {loss_words(waiting)}, and against a label that stands {loss_words(standing.mark)}"
+def _held_up(standing: Standing) -> str:
     if standing.days is not None and standing.days < standing.dwell:
         return f"a label stands for {standing.dwell:.0f} days, and {standing.label} for {standing.days} so far"
     needed = f"{loss_words(standing.switching_cost)} for the change and {loss_words(standing.noise)} of noise"

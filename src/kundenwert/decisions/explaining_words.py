@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kundenwert.decisions.phrases import NO_AVERAGE, counted, loss_words, money_words
-from kundenwert.names import MIGRATOR
 
 if TYPE_CHECKING:
-    from kundenwert.decisions.explaining import Alternative, Drivers, Explanation, Standing
+    from kundenwert.decisions.explaining import Alternative, Drivers, Explanation
 
 LEAST = 0.005  # probabilities below it are not spelled out
 
@@ -71,7 +70,7 @@ def _standing(one: "Explanation") -> Iterator[str]:
     if before is None:
         return
     time = "an unknown time" if before.days is None else counted(before.days, "day")
-    if before.held and _by_mark(one, before):
+    if before.by_mark:
         result = "it stays, because what waiting is worth lies too close to the mark"
     elif before.held:
         result = "it stays for that reason alone"
@@ -85,22 +84,12 @@ def _standing(one: "Explanation") -> Iterator[str]:
     )
 
 
-def _by_mark(one: "Explanation", before: "Standing") -> bool:
-    """Whether the label would be another one, if the mark of what waiting must be worth were where it always is."""
-    if one.waiting is None or before.mark is None:
-        return False
-    if before.label == MIGRATOR:
-        return before.mark <= one.waiting < one.resolvable
-    withheld = next(other for other in one.alternatives if other.label == MIGRATOR)
-    return withheld.extra < 0 and one.resolvable <= one.waiting < before.mark
-
-
 def _waiting(one: "Explanation") -> Iterator[str]:
     if one.waiting is None or one.waiting_error is None:
         return
     before = one.standing
     moved = (
-        "" if before is None or before.mark is None else f", and from {loss_words(before.mark)} after {before.label}"
+        "" if before is None or before.mark is None else f", and from {loss_words(before.mark)} on after {before.label}"
     )
     yield (
         f"Waiting for {counted(one.look_ahead, 'week')} is worth {loss_words(one.waiting)}, known to "

@@ -58,8 +58,8 @@ def chances_of_change(
     own = np.where(stands, before, first)
     doubt = noise(own, first)
     behind = risk[everybody, own] - least - memory.switching_cost - STANDARD_ERRORS * doubt
-    turns = np.where(stands, _turns(behind, doubt), 0.0)
-    among_others = _turns(next_least - least, noise(first, second))
+    turns = np.where(stands, chance_of_turning(behind, doubt), 0.0)
+    among_others = chance_of_turning(next_least - least, noise(first, second))
     chance = np.where(stands & (behind <= 0), turns, turns + (1.0 - turns) * among_others)
     stood = (memory.now - memory.published.since) / np.timedelta64(1, "D")
     chance[stands & (stood < memory.dwell)] = 0.0
@@ -73,8 +73,8 @@ def _without(open_to: BoolArray, action: IntArray) -> BoolArray:
     return found
 
 
-def _turns(margin: FloatArray, noise: FloatArray) -> FloatArray:
-    """Probability that a margin, estimated with this noise, has the other sign with other draws."""
+def chance_of_turning(margin: FloatArray, noise: FloatArray) -> FloatArray:
+    """Probability that a margin, estimated with this noise, has the other sign with another set of draws."""
     scatter = math.sqrt(2.0) * noise
     apart = np.divide(np.abs(margin), scatter, out=np.full(len(margin), np.inf), where=scatter > 0)
     return np.asarray(ndtr(-apart))

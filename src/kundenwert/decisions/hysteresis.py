@@ -56,7 +56,8 @@ class Memory:
     ----------
     published : on these customers.
     now : the last observed day.
-    switching_cost : of another treatment, in units of loss; infinite never changes a label.
+    switching_cost : of another treatment, in units of loss; infinite never changes a label that may still be
+        published.
     dwell : days that a label stands at least.
     hard_event : (customer,) objection, death, insolvency or deletion, which no memory holds up; nobody by default.
     squares : (customer, living state) mean over draws of P_A^2 where the living customer's state is this one; by

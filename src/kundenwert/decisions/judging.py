@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
-from kundenwert.decisions.flicker import chances_of_change
+from kundenwert.decisions.flicker import chance_of_turning, chances_of_change
 from kundenwert.decisions.hard_events import HardEvents, known_gone
 from kundenwert.decisions.hysteresis import NOTHING, STANDARD_ERRORS, Memory, Published
 from kundenwert.decisions.losses import FloatArray, IntArray, Losses, least_risk, risks
@@ -64,9 +64,14 @@ class Rule:
         """(row,) position on the grid of prices from which on `decide` publishes a label of this expected loss."""
         return np.searchsorted(self.prices * (1.0 + ROUNDING), least)
 
+    @property
+    def mark(self) -> float:
+        """What waiting must be worth where nothing was published."""
+        return self.look_ahead.resolvable
+
     def resolves(self, waiting: FloatArray) -> BoolArray:
         """(row,) whether waiting tells enough; where it was not asked, that is not in question."""
-        return ~(waiting < self.look_ahead.resolvable)
+        return ~(waiting < self.mark)
 
     def remembered(self, rows: IntArray, squares: FloatArray, waiting: FloatArray, error: FloatArray) -> Memory | None:
         """What was published on some customers, and what it takes to publish something else.
@@ -87,17 +92,17 @@ class Rule:
         )
 
     def marks_of_waiting(self, rows: IntArray, error: FloatArray) -> FloatArray:
-        """(row,) what waiting must be worth where a label stands.
+        """(row,) what waiting must be worth for what was published to stay.
 
         That moves the mark away from itself by two standard errors: a value of waiting is an estimate, too, and many
-        customers lie close to the mark. A hard event moves nothing.
+        customers lie close to the mark. Where it cannot stay for other reasons, and after a hard event, nothing moves.
         """
         before = np.full(len(rows), NOTHING)
         if self.memory is not None:
             stands = True if self.memory.hard_event is None else ~self.memory.hard_event[rows]
             before = np.where(stands, self.memory.published.labels[rows], NOTHING)
         band = STANDARD_ERRORS * error
-        return self.look_ahead.resolvable + np.select([before == WITHHELD, before != NOTHING], [-band, band], 0.0)
+        return self.mark + np.select([before == WITHHELD, before != NOTHING], [-band, band], 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,15 +223,27 @@ class Verdicts:
         ----------
         age : (customer,) T, in time units.
         """
-        rule, everybody = self.rule, np.arange(len(age))
-        allowed = _allowed(self.probabilities, age, self.cycle, rule, everybody)
+        rule, allowed = self.rule, self._allowed(age)
         price = rule.price
         if price is None:
             least = least_risk(risks(self.probabilities, rule.losses), allowed)[1]
             price = float(rule.prices[np.searchsorted(rule.prices, derive_price(least))])
-        memory = rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
-        resolvable = rule.resolves(self.waiting)
-        return decide(self.probabilities, allowed, rule.losses, price, memory=memory, resolvable=resolvable)
+        return self._decide(allowed, price, self._memory(), rule.resolves(self.waiting))
+
+    def held_by_mark(self, age: FloatArray, price: float) -> BoolArray:
+        """(customer,) whose label would be another one, if the mark of waiting did not move away from what stands.
+
+        Parameters
+        ----------
+        age, price : see `flicker`.
+        """
+        memory, tells, allowed = self._memory(), self.rule.resolves(self.waiting), self._allowed(age)
+        if memory is None:
+            return np.zeros(len(age), dtype=bool)
+        one, other = (
+            self._decide(allowed, price, some, tells).positions for some in (memory, replace(memory, resolvable=None))
+        )
+        return np.asarray(one != other)
 
     def flicker(self, age: FloatArray, price: float) -> float | None:
         """Share of the labels that stood before that another set of draws would decide otherwise.
@@ -238,17 +255,41 @@ class Verdicts:
 
         Returns
         -------
-        None where no label stood before.
+        None where no label stood before of anybody who may be looked at.
         """
-        rule, everybody = self.rule, np.arange(len(age))
-        memory = rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
-        if memory is None or (memory.published.labels == NOTHING).all():
+        rule, memory, allowed = self.rule, self._memory(), self._allowed(age)
+        if memory is None:
             return None
-        allowed = _allowed(self.probabilities, age, self.cycle, rule, everybody)
-        tells = ~(self.waiting < rule.marks_of_waiting(everybody, self.waiting_error))
-        open_to = np.column_stack([allowed, tells])
+        before, asked = memory.published.labels, ~np.isnan(self.waiting)
+        counted = before != NOTHING
+        if rule.events is not None:
+            counted &= ~rule.events.objected
+        if not counted.any():
+            return None
+        tells = rule.resolves(self.waiting)
+        stays = self._decide(allowed, price, memory, tells).positions == before
+        marks = np.where(stays, rule.marks_of_waiting(np.arange(len(age)), self.waiting_error), rule.mark)
+        # Whom nothing was asked about another set of draws may ask; what waiting is worth then is not known.
+        open_to = np.column_stack([allowed, asked & (self.waiting >= marks)])
         risk = np.column_stack([risks(self.probabilities, rule.losses), np.full(len(age), price)])
-        return float(np.nanmean(chances_of_change(risk, open_to, self.probabilities, rule.losses, memory)))
+        chance = chances_of_change(risk, open_to, self.probabilities, rule.losses, memory)
+        waits, decides = (
+            self._decide(allowed, price, replace(memory, resolvable=some), some).positions
+            for some in (np.ones(len(age), dtype=bool), np.zeros(len(age), dtype=bool))
+        )
+        crosses = chance_of_turning(self.waiting - marks, self.waiting_error)
+        chance = np.where(asked & (waits != decides), crosses + (1.0 - crosses) * chance, chance)
+        return float(chance[counted].mean())
+
+    def _memory(self) -> Memory | None:
+        everybody = np.arange(len(self.waiting))
+        return self.rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
+
+    def _allowed(self, age: FloatArray) -> BoolArray:
+        return _allowed(self.probabilities, age, self.cycle, self.rule, np.arange(len(age)))
+
+    def _decide(self, allowed: BoolArray, price: float, memory: Memory | None, tells: BoolArray) -> Decision:
+        return decide(self.probabilities, allowed, self.rule.losses, price, memory=memory, resolvable=tells)
 
     def totals_by_label(self, price: float) -> tuple[dict[str, FloatArray], FloatArray]:
         """Label -> (draw,) simulated value of its customers, in money; and that of customers who objected."""

@@ -32,7 +32,8 @@ class Decision:
     risk : (customer,) expected loss of what is published.
     unconfirmed : (customer,) whether `below_zero` would cost least if it, too, might be published.
     price : expected loss above which a label is withheld.
-    held : (customer,) whether the label stays though another one has less risk.
+    held : (customer,) whether memory alone keeps the label: another one costs less, or what waiting is worth lies too
+        close to its mark.
     borderline : (customer,) whether the label would be withheld, if waiting told more.
     """
 

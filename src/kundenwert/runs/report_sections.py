@@ -40,7 +40,7 @@ class Further:
     objected : customers who objected to profiling.
     recalibrated : one sentence where this run's thresholds were derived anew on request, else empty.
     realized : what customers have brought so far; None where the log does not say it.
-    beyond_wallet : customers of whom actions promise more than they spend elsewhere.
+    beyond_wallet : customers of whom actions promise more than the wallet leaves room for.
 
     Raises
     ------

@@ -206,7 +206,7 @@ def rooms_line(report: Mapping[str, Any]) -> str:
     if not report["beyond_wallet"]:
         return told
     who = w.plural(report["beyond_wallet"], "customer")
-    return f"{told} Of {who} the actions promise more than they are known to spend elsewhere: one of the two is wrong."
+    return f"{told} For {who} the actions promise more than the wallet leaves room for."
 
 
 def objected_line(report: Mapping[str, Any]) -> str:

@@ -88,7 +88,7 @@ def chosen(detail: pd.DataFrame, basis: PotentialBasis) -> FloatArray:
 
 
 def beyond_wallet(detail: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """(customer,) whether levers promise more than the wallet leaves room for: one of the two is wrong.
+    """(customer,) whether levers promise more than the wallet leaves room for.
 
     False where either is not at hand. The flag of that name says it in the customers' table.
     """

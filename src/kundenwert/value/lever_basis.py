@@ -150,8 +150,8 @@ def opened(levers: Sequence[Lever], summary: "CustomerSummary", figures: pd.Data
 
     Parameters
     ----------
-    figures : (customer,) columns `FIGURES`. Without them everybody counts as gone: enough to find out, before anything
-        is fitted, whether the conditions can be answered.
+    figures : (customer,) columns `FIGURES`. Without them all are 0: enough to find out, before anything is fitted,
+        whether the conditions can be answered.
 
     Raises
     ------

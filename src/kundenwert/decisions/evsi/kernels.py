@@ -146,6 +146,12 @@ def _prepare(count: float, atoms: Array, power: Array) -> None:
         atoms[_BASE, i] = orders + power[i] * atoms[_LOG_SPEND, i] - lgamma(power[i])
 
 
+@njit(cache=True, inline="always", fastmath=ANY_ORDER)
+def _log_likelihood(atoms: Array, power: Array, i: int, last: float, spent: float, logarithm: float) -> float:
+    """Of a future's orders and their money on draw i, but for what all draws share and what comes after the last."""
+    return float(atoms[_BASE, i] + power[i] * logarithm - atoms[_SPEND, i] * spent - atoms[_RATE, i] * last)
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def _reweight(
     atoms: Array, power: Array, ends: np.ndarray, own: int, last: float, spent: float, horizon: float, chances: Array
@@ -155,14 +161,14 @@ def _reweight(
     The last order has killed, or it has not and none came since; of the draw that the future came from, one of the
     two is likely, so the factor is taken from that draw and the sum is never 0.
     """
-    base, rate, dropout, spend, alive = atoms[_BASE], atoms[_RATE], atoms[_DROPOUT], atoms[_SPEND], atoms[_ALIVE]
+    rate, dropout, alive = atoms[_RATE], atoms[_DROPOUT], atoms[_ALIVE]
     logarithm, rest, start = log(spent), horizon - last, 0
-    shift = base[own] + power[own] * logarithm - spend[own] * spent - rate[own] * last
+    shift = _log_likelihood(atoms, power, own, last, spent, logarithm)
     gone = 0.0
     for k in range(_DORMANT):
         here = 0.0
         for i in range(start, ends[k]):
-            likelihood = base[i] + power[i] * logarithm - spend[i] * spent - rate[i] * last - shift
+            likelihood = _log_likelihood(atoms, power, i, last, spent, logarithm) - shift
             weight = alive[i] * exp(min(likelihood, _MOST))
             gone += weight * dropout[i]
             here += weight * (1.0 - dropout[i]) * exp(-rate[i] * rest)
@@ -192,12 +198,12 @@ def _spread(
     scale : what a weight counts.
     parts : (draw,).
     """
-    base, rate, dropout, spend, alive = atoms[_BASE], atoms[_RATE], atoms[_DROPOUT], atoms[_SPEND], atoms[_ALIVE]
+    rate, dropout, alive = atoms[_RATE], atoms[_DROPOUT], atoms[_ALIVE]
     logarithm, rest, start = log(spent), horizon - last, 0
-    shift = base[own] + power[own] * logarithm - spend[own] * spent - rate[own] * last
+    shift = _log_likelihood(atoms, power, own, last, spent, logarithm)
     for k in range(_DORMANT):
         for i in range(start, ends[k]):
-            likelihood = base[i] + power[i] * logarithm - spend[i] * spent - rate[i] * last - shift
+            likelihood = _log_likelihood(atoms, power, i, last, spent, logarithm) - shift
             weight = alive[i] * exp(min(likelihood, _MOST))
             stays = (1.0 - dropout[i]) * exp(-rate[i] * rest)
             parts[i] += scale * weight * (saved[_DORMANT] * dropout[i] + saved[k] * stays)
@@ -290,9 +296,9 @@ def _of_one(
         given = (horizon, losses, later, decided, active, parts)
         after_orders, variance = _after_orders(atoms, power, ends, owner, seen, *given)
         value += after_orders
-    if inner > 1:
-        variance += parts.var() / (inner - 1)
-    return max(value, 0.0), math.sqrt(variance)
+    if inner < 2:
+        return max(value, 0.0), math.nan
+    return max(value, 0.0), math.sqrt(variance + parts.var() / (inner - 1))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=False)

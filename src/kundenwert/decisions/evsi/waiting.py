@@ -90,7 +90,8 @@ def values_of_waiting(
 
     Returns
     -------
-    value, error : (row,) in units of the losses, not negative, and the Monte Carlo standard error. A row depends on its
+    value, error : (row,) in units of the losses, not negative, and the Monte Carlo standard error, NaN
+        from one draw. A row depends on its
         key, its draws and nothing else.
 
     Raises
