@@ -8,6 +8,7 @@ import pytest
 from kundenwert.errors import SpecError
 from kundenwert.names import Allocation, Journey
 from kundenwert.spec import NOT_USED_YET, ModelSpec, load_spec
+from kundenwert.spec_money import ValueSpec
 from kundenwert.spec_settings import SHOWN, settings_shown
 from kundenwert.spec_wording import given_keys, known_keys
 from kundenwert.units import Horizon
@@ -230,5 +231,7 @@ def test_all_settings_that_something_rests_on_are_shown() -> None:
     assert shown["segments.losses"] == {"value": "levers", "origin": "given"}
     plain = settings_shown(spec_with())
     assert shown.keys() - plain.keys() == {"events.ahead", "events.allocation"}  # of a table that is not there
+    assert {f"value.{key}" for key in ValueSpec.model_fields} <= shown.keys()
+    assert plain["data.currency"] == {"value": None, "origin": "default"}
     assert plain["potential.frontier"] == {"value": "0.8", "origin": "judgement"}
     assert plain["value.deactivate_after"] == {"value": None, "origin": "default"}

@@ -15,6 +15,7 @@ JUDGEMENTS = frozenset(
     }
 )
 SHOWN = (
+    "data.currency",
     "value.horizon",
     "value.discount_rate",
     "value.discounting",
@@ -29,6 +30,7 @@ SHOWN = (
     "events.ahead",
     "events.allocation",
     "value.interval",
+    "value.draws",
     "churn.horizon",
     "cohorts.by",
     "cohorts.pooling",

@@ -20,7 +20,8 @@ from kundenwert.runs.report_actions import BreakEven, ChannelUse
 from kundenwert.runs.report_change import Estimate
 from kundenwert.runs.report_data import build_report
 from kundenwert.runs.report_sections import Further
-from kundenwert.spec import ModelSpec, load_spec
+from kundenwert.spec import ModelSpec
+from kundenwert.spec_settings import settings_shown
 
 SHOP = Path(__file__).parents[2] / "models" / "shop.toml"
 MAIL = {"dormant": 900, "migrator": 200, "low_maintenance": 60, "most_growable": 30, "most_valuable": 10}
@@ -108,15 +109,52 @@ def test_many_ceilings_are_folded_and_few_are_not() -> None:
     assert "It cost on average" in section(few, 4)
 
 
-def test_without_levers_the_four_lines_are_a_spec() -> None:
-    told = section(render_report(report()), 6)
+def page_of(spec: ModelSpec) -> str:
+    """The page of a spec, in its basis and with its settings; only the numbers are of another base."""
+    parts = {**world(200, seed=8), "tracking": None, "holdout": None, "cohort_values": None, "quantiles_for": None}
+    settings = parts["segments"].value.settings
+    settings.value_basis = spec.value_basis
+    settings.margin = spec.value.margin if isinstance(spec.value.margin, float) else None
+    return render_report(build_report(**{**parts, "settings": settings_shown(spec)}))
+
+
+def pasted(spec: str, page: str) -> str:
+    """The spec with what section 6 shows, each piece where its sentence says."""
+    six = re.search(r'id="s6".*?</section>', page, re.S)[0]  # type: ignore[index]
+    for told, lines in re.findall(r'<p class="help">(.*?)</p><pre>(.*?)</pre>', six, re.S):
+        if "under [value], which the spec has" in told:
+            spec = spec.replace("[value]\n", f"[value]\n{html.unescape(lines)}")
+        else:
+            spec = f"{spec}\n{html.unescape(lines)}"
+    return spec
+
+
+BARE = 'name = "mine"\n[data]\nsource = "orders.csv"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "margin"),
+    [
+        (BARE, 0.30),
+        (f'{BARE}[value]\nhorizon = "5 years"\n', 0.30),
+        (f"{BARE}[value]\ndraws = 200\n[potential]\nfrontier = 0.7\n", 0.30),
+        (f"{BARE}[value]\nmargin = 0.45\n", 0.45),
+        (SHOP.read_text(encoding="utf-8").split("[[levers]]")[0], "column:margin"),
+    ],
+    ids=["nothing", "value without a margin", "value in the middle", "margin", "shop"],
+)
+def test_without_levers_the_lines_shown_make_a_spec_of_that_of_the_page(text: str, margin: float | str) -> None:
+    before = ModelSpec.from_mapping(tomllib.loads(text), base_dir=SHOP.parent)
+    page = page_of(before)
+    told = section(page, 6)
     assert words.NO_ACTIONS in told
-    assert "[[levers]]" in told
-    assert "does not compute" not in told
-    text = SHOP.read_text(encoding="utf-8").split("[[levers]]")[0]
-    spec = ModelSpec.from_mapping(tomllib.loads("\n".join([text, *words.LEVER_LINES])), base_dir=SHOP.parent)
-    assert [lever.name for lever in spec.levers] == ["win-back mail"]
-    assert load_spec(SHOP).levers, "the shop's own are in the same form"
+    assert ("needs a margin" in told) == (before.value.margin is None)
+    after = ModelSpec.from_mapping(tomllib.loads(pasted(text, page)), base_dir=SHOP.parent)
+    assert [lever.name for lever in after.levers] == ["win-back mail"]
+    assert (after.value.margin, after.value_basis) == (margin, "contribution")
+    unchanged = {"levers", "value"}
+    assert after.model_dump(exclude=unchanged) == before.model_dump(exclude=unchanged)
+    assert after.value.model_dump(exclude={"margin"}) == before.value.model_dump(exclude={"margin"})
 
 
 def test_a_spec_with_actions_and_no_plan_says_so() -> None:

@@ -119,9 +119,8 @@ def render_report(report: Mapping[str, Any]) -> str:
         mirror=words.MIRROR,
         no_actions=words.NO_ACTIONS,
         no_plan=words.NO_PLAN,
-        like_this=words.LIKE_THIS,
+        first_action=words.first_action(report),
         no_figures=words.NO_FIGURES,
-        lever_lines=words.LEVER_LINES,
     )
 
 

@@ -16,7 +16,16 @@ MIRROR = (
 )
 NO_ACTIONS = "No actions declared in the spec, so no recommendation."
 NO_PLAN = "The spec declares actions, but this run made no plan of them. Retrain the model to get one."
-LIKE_THIS = "These four lines in the spec declare one; with a [budget] it is given where it brings most:"
+LIKE_THIS = "These lines in the spec declare one; with a [budget] it is given where it brings most:"
+MARGIN_TOO = (
+    "What an action costs is taken from contribution, so it needs a margin: write yours for 0.30. "
+    "These lines in the spec state it and declare an action; with a [budget] it is given where it brings most:"
+)
+MARGIN_FIRST = (
+    "What an action costs is taken from contribution, so it needs a margin: write yours for 0.30. This line belongs "
+    "under [value], which the spec has:"
+)
+MARGIN_LINE = "margin = 0.30"
 LEVER_LINES = (
     "[[levers]]",
     'name = "win-back mail"',
@@ -207,6 +216,20 @@ def since_line(report: Mapping[str, Any]) -> str:
         return str(told)
     share = w.percent(change["relabelled"]) if change["relabelled"] else "None"
     return f"{told} {share} of customers changed label."
+
+
+def first_action(report: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
+    """What to write into a spec without actions: sentences, each with its lines.
+
+    A run in revenue needs a margin besides. TOML takes no table twice, so where the spec has [value] the line goes
+    there.
+    """
+    if report["basis"] != "revenue":
+        return [(LIKE_THIS, LEVER_LINES)]
+    settings = report["assumptions"]["settings"]
+    if any(key.startswith("value.") and origin == "given" for key, _, origin in settings):
+        return [(MARGIN_FIRST, (MARGIN_LINE,)), (LIKE_THIS, LEVER_LINES)]
+    return [(MARGIN_TOO, ("[value]", MARGIN_LINE, "", *LEVER_LINES))]
 
 
 def basis_words(basis: str, margin: float | None) -> str:
