@@ -31,9 +31,10 @@ SETTINGS = ValueSettings(
     draws=10,
     seed=1,
     time_unit=TimeUnit.WEEK,
-    currency=Currency("EUR"),
+    currency=None,
 )
 WITHOUT_ANY = {
+    "data.currency": "absent",
     "value.margin": "absent",
     "value.acquisition_cost": "absent",
     "value.cost_per_order": "default",
@@ -76,6 +77,13 @@ def words(key: str, found: Economics, **more: object) -> str:
 
 def test_nothing_given_names_every_input():
     assert origins(economics()) == WITHOUT_ANY
+
+
+def test_a_currency_of_the_data_is_given_wherever_it_was_found():
+    """The log may bring it along, as `column:NAME` or with a library call: then no key of a spec says it."""
+    lines = assumptions_of(replace(SETTINGS, currency=Currency("EUR")), economics())
+    assert [one.key for one in lines] == [key for key in WITHOUT_ANY if key != "data.currency"]
+    assert words("data.currency", economics()).startswith("No currency was given")
 
 
 def test_no_key_is_invented():

@@ -113,7 +113,7 @@ def assumptions_of(
     >>> economics = resolve_economics(pd.DataFrame({"customer_id": [1]}), time_unit="week")
     >>> first = assumptions_of(settings, economics, stated=["value.horizon"])[0]
     >>> first.key, first.origin
-    ('value.margin', 'absent')
+    ('data.currency', 'absent')
     """
     basis = _Basis(settings, economics, frozenset(stated), returns, ahead, allocation, alive_by_construction)
     found = []
@@ -197,6 +197,12 @@ def _has_events(basis: _Basis) -> bool:
 
 
 _LINES = (
+    _Line(
+        "data.currency",
+        "absent",
+        lambda basis: "No currency was given: amounts of money are shown without one and taken to be all in the same.",
+        known=lambda basis: basis.settings.currency is not None,
+    ),
     _Line(
         "value.margin",
         "absent",
