@@ -110,6 +110,20 @@ def test_prices(segments, found):
     assert mail == (segments.context.summary.table["frequency"] >= 1).sum()
 
 
+def test_the_best_is_named_only_where_it_is_worth_its_price(found):
+    def told(*rows):
+        columns = ["question", "about", "customers", "value", "cost", "net", "per_euro"]
+        return repr(replace(found, table=pd.DataFrame(rows, columns=columns)))
+
+    dear = ("trial", "call", 100, 2e-13, 62.5, -62.5, 3e-15)
+    good = ("trial", "larger", 100, 60.0, 40.0, 20.0, 1.5)
+    free = ("still a customer", "each customer", 300, 5.0, np.nan, np.nan, np.nan)
+    assert told(dear) == "<Information: 1 questions about 300 customers, none is worth its price>"
+    assert told(good, dear, free).endswith("300 customers, best per euro: trial, larger>")
+    assert told(dear, good).endswith(", best per euro: trial, larger>")
+    assert told(free) == "<Information: 1 questions about 300 customers>"
+
+
 def test_threads_change_nothing(segments, found):
     for threads in (1, 3):
         again = value_of_information(segments, trials=TRIALS, cost_per_answer=0.1, threads=threads)

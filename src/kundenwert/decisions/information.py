@@ -49,9 +49,13 @@ class Information:
     customers: pd.DataFrame
 
     def __repr__(self) -> str:
-        priced = self.table[self.table["cost"].notna()]
-        best = "" if priced.empty else f", best per euro: {priced['question'].iloc[0]}, {priced['about'].iloc[0]}"
-        return f"<Information: {len(self.table)} questions about {len(self.customers):,} customers{best}>"
+        priced, paying = self.table["cost"].notna(), self.table["net"] > 0
+        if paying.any():
+            best = self.table[paying].iloc[0]
+            told = f", best per euro: {best['question']}, {best['about']}"
+        else:
+            told = ", none is worth its price" if priced.any() else ""
+        return f"<Information: {len(self.table)} questions about {len(self.customers):,} customers{told}>"
 
 
 @dataclass(frozen=True)
