@@ -13,6 +13,7 @@ from kundenwert.decisions.hysteresis import Published
 from kundenwert.decisions.one_pass import assess
 from kundenwert.names import CUSTOMER_COLUMNS, STATES, Flag
 from kundenwert.value.levers import Lever
+from kundenwert.value.settings import COSTS_AHEAD
 from value_world import COSTS, GG, MBG, known_posterior, simulated_summary
 
 CUSTOMERS, DRAWS = 150, 100
@@ -107,9 +108,11 @@ def test_objections_leave_facts_and_no_profile(found):
 def test_notes_say_what_cannot_be_said(found):
     assert found.below_zero_possible
     assert not any("objected" in note or "Nobody can" in note for note in found.notes)
-    free = assess(posterior(), summary_of(), margin=0.3, **FAST)
-    assert not free.below_zero_possible
-    assert "Nobody can be below zero here: no costs were given." in free.notes
+    for costs in ({}, dict.fromkeys(COSTS_AHEAD, 0.0), {"acquisition_cost": 4.0}):
+        free = assess(posterior(), summary_of(), margin=0.3, **costs, **FAST)
+        assert not free.below_zero_possible
+        assert "Nobody can be below zero here: no costs to come are counted." in free.notes
+        assert not any("given" in note for note in free.notes)
     nothing = assess(posterior(), summary_of(), margin=-0.1, **FAST)
     assert "Nobody can be valuable here: no customer has positive actual value." in nothing.notes
     assert nothing.below_zero_possible

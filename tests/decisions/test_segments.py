@@ -176,7 +176,7 @@ def test_without_costs_nobody_can_be_below_zero(world):
     free = segment(estimate_value(posterior, summary, margin=0.3, **FAST), posterior, summary)
     assert not free.below_zero_possible
     assert (free.table["p_below_zero"] == 0).all()
-    assert "Nobody can be below zero here: no costs were given." in free.notes
+    assert "Nobody can be below zero here: no costs to come are counted." in free.notes
 
 
 def test_the_cycle_is_one_over_the_expected_rate():

@@ -87,7 +87,7 @@ def _flags(before: pd.Series, marks: dict[Flag, BoolArray]) -> Iterator[list[str
 def notes_on(value: Value, frozen: Thresholds, decision: Decision, possible: bool, rule: Rule) -> tuple[str, ...]:
     notes = list(value.notes)
     if not possible:
-        notes.append("Nobody can be below zero here: no costs were given.")
+        notes.append("Nobody can be below zero here: no costs to come are counted.")
     if np.isinf(frozen.valuable):
         notes.append("Nobody can be valuable here: no customer has positive actual value.")
     if np.isinf(frozen.growable):

@@ -54,7 +54,7 @@ class Segments:
     losses : the matrix that decided.
     value : the values that were labelled, with the scale of `thresholds`.
     totals_by_segment : label -> (draw,) simulated value of its customers, in money.
-    below_zero_possible : False where no cost was given and no margin is negative.
+    below_zero_possible : False where no cost ahead is above 0 and no margin is negative.
     decision : what the labels follow from, row by row; also of customers who objected, whose labels are not published.
     verdicts : probabilities, their Monte Carlo error and what waiting is worth, likewise.
     objected_total : (draw,) simulated value of customers who objected: in the total, in no label.

@@ -141,7 +141,7 @@ class ValueSettings:
 
     @property
     def has_costs(self) -> bool:
-        """Whether any cost was given: without one (and with margins >= 0) nobody can be below zero."""
+        """Whether anything to come may cost money: without it (and with margins >= 0) nobody can be below zero."""
         return any(getattr(self, name) != 0 for name in COSTS_AHEAD) or self.events_ahead is EventAhead.PER_ORDER
 
 
