@@ -34,6 +34,7 @@ FLOORS = [
     {"runs"},
     {
         "inputs",
+        "named_columns",
         "stages",
         "further",
         "premises",

@@ -159,6 +159,65 @@ def test_validate_names_every_missing_column_at_once(shop: Path) -> None:
     assert "Did you mean 'shares'?" in str(caught.value)
 
 
+MISSPELT = """
+[value]
+margin = "column:mrgin"
+acquisition_cost = "column:cast"
+cost_per_order = "column:mrgin"
+[customers]
+source = "people.csv"
+objection = "objectd"
+removed = "dead"
+[events]
+source = "tickets.csv"
+kind = "knd"
+[potential]
+wallet = "column:walet"
+peers = ["cohort", "channel", "chanel"]
+"""
+
+
+def test_names_of_all_tables_are_held_against_them_at_once(shop: Path) -> None:
+    """A margin may be in the log or of customers, so both are searched; no table hides what is wrong with the next."""
+    people = {"customer_id": ["c00"], "margin": 0.3, "objected": True, "dead": False, "wallet": 90.0, "channel": "web"}
+    pd.DataFrame(people).to_csv(shop / "people.csv", index=False)
+    tickets = {"customer_id": ["c00"], "date": "1997-01-03", "kind": "call", "amount": 2.0}
+    pd.DataFrame(tickets).to_csv(shop / "tickets.csv", index=False)
+    text = SPEC.split("[cohorts]")[0] + MISSPELT
+    (shop / "wrong.toml").write_text(text.replace('source = "orders.csv"', 'source = "orders.csv"\namount = "spent"'))
+    with pytest.raises(DataError) as caught:
+        pipeline.validate(shop / "wrong.toml")
+    log, known = "customer_id, date, spend, share, cac", "customer_id, margin, objected, dead, wallet, channel"
+    both = f"[data] has: {log}; [customers] has: {known}."
+    assert str(caught.value).splitlines() == [
+        "orders.csv, people.csv, tickets.csv: 7 rules of the data contract broken",
+        f"  - column 'spent' is missing. data.amount names it. Did you mean 'spend'? [data] has: {log}.",
+        "  - column 'knd' is missing. events.kind names it. Did you mean 'kind'? "
+        "[events] has: customer_id, date, kind, amount.",
+        f"  - column 'mrgin' is missing. value.margin and value.cost_per_order name it. Did you mean 'margin'? {both}",
+        f"  - column 'cast' is missing. value.acquisition_cost names it. {both}",
+        "  - column 'objectd' is missing. customers.objection names it. "
+        f"Did you mean 'objected'? [customers] has: {known}.",
+        f"  - column 'walet' is missing. potential.wallet names it. Did you mean 'wallet'? [customers] has: {known}.",
+        f"  - column 'chanel' is missing. potential.peers names it. Did you mean 'channel'? [customers] has: {known}.",
+    ]
+
+
+def test_columns_that_customers_or_the_log_have_are_found(shop: Path) -> None:
+    """A margin of customers, a cost of the log, and peers by what the log carries: nothing is called missing."""
+    ids = [f"c{i:02d}" for i in range(30)]
+    pd.DataFrame({"who": ids, "margin": 0.3, "objected": False}).to_csv(shop / "people.csv", index=False)
+    customers = '[customers]\nsource = "people.csv"\ncustomer = "who"\nobjection = "objected"\n'
+    text = SPEC.replace("column:share", "column:margin") + customers + '[potential]\npeers = ["cohort", "cac"]\n'
+    (shop / "right.toml").write_text(text)
+    data = read_data(load_spec(shop / "right.toml"))
+    assert (data.economics.margin == 0.3).all()
+    assert data.summary.cohorts == ("1997-01 x 5", "1997-01 x 6")
+    (shop / "wrong.toml").write_text(text.replace("column:margin", "column:who"))
+    with pytest.raises(DataError, match=r"column 'who' is missing\. value\.margin names it\."):
+        read_data(load_spec(shop / "wrong.toml"))
+
+
 def test_validate_finds_impossible_margins_and_costs_before_any_fit(shop: Path) -> None:
     orders = _orders()
     orders.assign(share=orders["share"] * 100, cac=-orders["cac"]).to_csv(shop / "orders.csv", index=False)

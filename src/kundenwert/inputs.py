@@ -13,6 +13,7 @@ from kundenwert.customers.ledgers import Ledger, ledger
 from kundenwert.customers.peers import with_peers
 from kundenwert.decisions.hard_events import HardEvents, read_hard_events
 from kundenwert.errors import UsageError
+from kundenwert.named_columns import CUSTOMERS, DATA, EVENTS, Places, check_columns
 from kundenwert.names import Returns
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_values import column_name
@@ -99,21 +100,22 @@ def read_data(
     """
     levers = levers_of(spec)
     sources = _complete(spec, sources)
-    attributes = _attributes(spec, sources)
-    transactions, summary = _log(spec, sources, attributes, as_of, min_customers)
+    places = _places(spec, sources)
+    check_columns(spec, places)
+    attributes = _attributes(spec, places)
+    transactions, summary = _log(spec, places, attributes, as_of, min_customers)
     events = costs = None
     if spec.events is not None:
-        own = spec.events
-        read_from = sources.events or own.source
+        own, (source, base) = spec.events, places[EVENTS]
         events = read_events(
-            read_from,
+            source,
             customer=own.customer,
             time=own.time,
             kind=own.kind,
             amount=own.amount,
             timezone=spec.data.timezone,
             currency=summary.currency,
-            base_dir=None if sources.events else spec.base_dir,
+            base_dir=base,
             allocation=own.allocation,
         )
         events = share_joint_costs(events, transactions, summary)
@@ -180,17 +182,26 @@ def _complete(spec: ModelSpec, sources: Sources | None) -> Sources:
     return sources
 
 
-def _attributes(spec: ModelSpec, sources: Sources) -> Attributes | None:
-    own = spec.customers
-    if own is None:
+def _places(spec: ModelSpec, sources: Sources) -> Places:
+    """Table -> where it is read from, and the folder that this is relative to."""
+    tables = ((DATA, spec.data, sources.log), (CUSTOMERS, spec.customers, sources.customers))
+    return {
+        name: (instead or table.source, None if instead else spec.base_dir)
+        for name, table, instead in (*tables, (EVENTS, spec.events, sources.events))
+        if table is not None
+    }
+
+
+def _attributes(spec: ModelSpec, places: Places) -> Attributes | None:
+    if spec.customers is None:
         return None
-    base = None if sources.customers else spec.base_dir
-    return read_attributes(sources.customers or own.source, customer=own.customer, base_dir=base)
+    source, base = places[CUSTOMERS]
+    return read_attributes(source, customer=spec.customers.customer, base_dir=base)
 
 
 def _log(
     spec: ModelSpec,
-    sources: Sources,
+    places: Places,
     attributes: Attributes | None,
     as_of: dt.date | None,
     min_customers: int | None,
@@ -198,14 +209,15 @@ def _log(
     data, parted = spec.data, spec.potential.peers != PEERS_ALONE
     known = () if attributes is None else attributes.names
     least = spec.min_customers if min_customers is None else min_customers
+    source, base = places[DATA]
     transactions = read(
-        sources.log or data.source,
+        source,
         customer=data.customer,
         time=data.time,
         amount=data.amount,
         currency=data.currency,
         timezone=data.timezone,
-        base_dir=None if sources.log else spec.base_dir,
+        base_dir=base,
         cohort=spec.cohorts.by,
         carry=tuple(name for name in spec.carried_columns if name not in known),
     )

@@ -110,7 +110,7 @@ def read(
     cohort_column = cohort.removeprefix(COLUMN) if cohort and cohort.startswith(COLUMN) else None
     carry = (carry,) if isinstance(carry, str) else carry
     columns = _Columns(customer, time, amount, cohort_column, currency_column, tuple(dict.fromkeys(carry)))
-    where, present, opened = _open(source, Path(base_dir) if base_dir is not None else Path(), columns)
+    where, present, opened = _open(source, _folder(base_dir), columns.needed)
     _check_columns(present, columns, where)
     staged, lost = _stage(_without_categories(opened, columns), columns, zone), []
     if isinstance(source, str | Path) and is_csv(source):
@@ -119,6 +119,30 @@ def read(
     return check_contract(
         staged, where=where, currency=code, cohort_column=cohort_column, carried=columns.carried, lost=lost
     )
+
+
+def column_names(source: Any, *, base_dir: str | Path | None = None, needed: Sequence[str] = ()) -> list[str]:
+    """The names of a source's columns; of files only headers are read.
+
+    Parameters
+    ----------
+    source, base_dir : as of `read`.
+    needed : columns that are expected: they tell by what a CSV file is parted.
+
+    Raises
+    ------
+    DataError : the source is missing or cannot be opened.
+
+    Examples
+    --------
+    >>> column_names("example:cdnow-sample")
+    ['customer_id', 'date', 'quantity', 'spend']
+    """
+    return list(_open(source, _folder(base_dir), needed)[1])
+
+
+def _folder(base_dir: str | Path | None) -> Path:
+    return Path(base_dir) if base_dir is not None else Path()
 
 
 def _check_zone(name: str) -> str:
@@ -157,7 +181,7 @@ def _check_columns(present: Sequence[str], columns: _Columns, where: str) -> Non
         raise DataError(where, violations)
 
 
-def _open(source: Any, base: Path, columns: _Columns) -> tuple[str, Sequence[str], _Frame]:
+def _open(source: Any, base: Path, needed: Sequence[str]) -> tuple[str, Sequence[str], _Frame]:
     """The source's name for messages, its column names, and the source as a Narwhals frame."""
     if isinstance(source, str | Path):
         where, text = str(source), str(source)
@@ -165,7 +189,7 @@ def _open(source: Any, base: Path, columns: _Columns) -> tuple[str, Sequence[str
             return where, *_wrapped(examples.load(_example_name(text)), where)
         if text.startswith("duckdb://"):
             return where, *_wrapped(open_database(text, base), where)
-        names, relation = open_file(text, base, columns.needed)
+        names, relation = open_file(text, base, needed)
         return where, names, nw.from_native(relation)
     try:
         return "orders", *_wrapped(source, "orders")
