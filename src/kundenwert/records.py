@@ -180,17 +180,16 @@ def save(
         "report.json": lambda path: store.write_json(path, report),
         "report.html": lambda path: write_report(report, path),
         "manifest.json": lambda path: store.write_json(path, manifest),
+        "potential.parquet": lambda path: found.segments.potential.to_parquet(path, index=False),
         **_optional(found),
     }
     return store.save_run(runs_dir, found.spec.name, run, writers, replace=replace)
 
 
 def _optional(found: Found) -> dict[str, Callable[[Path], None]]:
-    """Files that only some runs have: bases side by side, actions, what wallets are held against."""
+    """Files that only some runs have: realized value by parts, actions, what wallets are held against."""
     value, plan = found.segments.value, found.actions.plan
     files: dict[str, Callable[[Path], None]] = {}
-    if value.levers is not None or value.wallets is not None:
-        files["potential.parquet"] = lambda path: found.segments.potential.to_parquet(path, index=False)
     if value.settings.value_basis == "contribution":
         files["realized.parquet"] = lambda path: value.breakdown.table.to_parquet(path, index=False)
     if plan is not None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from command_line import Outcome, run, start
 from shop_world import CUSTOMERS, champion, write_shop
@@ -27,7 +29,7 @@ def test_a_first_run_becomes_champion(shop: tuple[Path, Outcome]) -> None:
     assert "shop 2024-12-31" in subject
     path = champion(folder)
     assert path.name.startswith("2024-12-31-")
-    assert {file.name for file in path.iterdir()} == {*store.FILES, "realized.parquet"}
+    assert {file.name for file in path.iterdir()} == {*store.FILES, "potential.parquet", "realized.parquet"}
     assert str(Path("runs/shop") / path.name / "report.html") in outcome.out
 
 
@@ -51,6 +53,21 @@ def test_the_folder_keeps_what_the_spec_said(shop: tuple[Path, Outcome]) -> None
     assert len(table) == CUSTOMERS
     assert table["customer_id"].iloc[0] == "0000"
     assert (metadata["currency"], metadata["time_unit"], metadata["value_basis"]) == ("EUR", "week", "contribution")
+
+
+def test_potential_by_peers_alone_has_its_intervals_too(shop: tuple[Path, Outcome]) -> None:
+    detail = pd.read_parquet(champion(shop[0]) / "potential.parquet")
+    table, _ = store.read_customers(champion(shop[0]) / "customers.parquet")
+    assert detail["customer_id"].tolist() == table["customer_id"].tolist()
+    np.testing.assert_array_equal(detail["unrealized_peers"], table["unrealized_value"])
+    assert detail[["unrealized_wallet", "unrealized_levers"]].isna().all(axis=None)
+    assert (detail["gap"] >= detail["unrealized_peers"]).all()
+    assert detail["attainable"].between(0, 1).all()
+    for name, value in (("unrealized", table["unrealized_value"]), ("potential", table["potential_value"])):
+        low, high = detail[f"{name}_low"], detail[f"{name}_high"]
+        assert (low <= high).all()
+        assert (low < high).any()
+        assert low.mean() < value.mean() < high.mean()
 
 
 def test_the_manifest_says_which_engine_was_chosen_and_why(shop: tuple[Path, Outcome]) -> None:

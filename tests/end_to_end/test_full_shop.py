@@ -20,7 +20,7 @@ from kundenwert.runs import store
 from kundenwert.spec import load_spec
 
 NIGHTS = (datetime.date(2024, 12, 31), datetime.date(2025, 1, 31))
-OPTIONAL = {"potential.parquet", "realized.parquet", "actions.parquet", "wallets.json"}
+OPTIONAL = {"realized.parquet", "actions.parquet", "wallets.json"}
 PROFILE = [name for name in CUSTOMER_COLUMNS[7:27] if name != "potential_basis"]  # p_alive to expected_gain
 
 
@@ -54,10 +54,11 @@ def test_files_are_there_exactly_where_something_is_declared(
     _, *runs = nights
     for outcome in runs:
         assert (outcome.status, outcome.alias) == ("new", "champion") if outcome is runs[1] else ("new", "")
-        assert {path.name for path in outcome.path.iterdir()} == {*store.FILES, *OPTIONAL}
+        assert {path.name for path in outcome.path.iterdir()} == {*store.FILES, "potential.parquet", *OPTIONAL}
         assert tuple(customers_of(outcome).columns) == (*CUSTOMER_COLUMNS, *EXTRA_COLUMNS)
     plain = store.resolve("shop@champion", shop[0] / "runs")
-    assert {path.name for path in plain.iterdir()} == {*store.FILES, "realized.parquet"}  # it states a margin
+    # It has no levers, wallets or events, and it states a margin.
+    assert {path.name for path in plain.iterdir()} == {*store.FILES, "potential.parquet", "realized.parquet"}
     assert store.load_manifest(runs[0].path)["not_used"] == []
 
 
