@@ -201,7 +201,7 @@ def test_a_page_of_limited_size_without_a_bare_number(nights: tuple[Night, Night
 
 def test_where_nothing_costs_anything_nobody_is_below_zero(free: Night) -> None:
     assert not (free.customers["segment"] == "below_zero").any()
-    assert "Nobody can be below zero here: no cost above 0 was given." in free.section(1)
+    assert "Nobody can be below zero here: no costs to come are counted." in free.section(1)
     assert float(free.customers["actual_value"].min()) >= 0.0
 
 

@@ -45,7 +45,7 @@ def money_table(report: Mapping[str, Any]) -> Record:
     empty = [w.SEGMENT_NAMES[s["segment"]] for s in report["segments"] if not s["customers"]]
     if not report["potential"]["below_zero_possible"]:
         empty = [name for name in empty if name != w.SEGMENT_NAMES["below_zero"]]
-        note = "Nobody can be below zero here: no cost above 0 was given."
+        note = "Nobody can be below zero here: no costs to come are counted."
     else:
         note = ""
     if empty:
