@@ -146,7 +146,7 @@ def _prepare(count: float, atoms: Array, power: Array) -> None:
         atoms[_BASE, i] = orders + power[i] * atoms[_LOG_SPEND, i] - lgamma(power[i])
 
 
-@njit(cache=True, inline="always", fastmath=ANY_ORDER)
+@njit(inline="always")
 def _log_likelihood(atoms: Array, power: Array, i: int, last: float, spent: float, logarithm: float) -> float:
     """Of a future's orders and their money on draw i, but for what all draws share and what comes after the last."""
     return float(atoms[_BASE, i] + power[i] * logarithm - atoms[_SPEND, i] * spent - atoms[_RATE, i] * last)
