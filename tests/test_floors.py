@@ -34,6 +34,7 @@ FLOORS = [
     {"runs"},
     {
         "inputs",
+        "frozen",
         "stages",
         "further",
         "premises",
