@@ -35,6 +35,7 @@ FLOORS = [
     {
         "inputs",
         "named_columns",
+        "frozen",
         "stages",
         "further",
         "premises",

@@ -1,5 +1,7 @@
 """Data from the spec to the values of the customers, and what one run hands down to the next."""
 
+import datetime as dt
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from kundenwert import pipeline, stages
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.errors import DataError, UsageError
+from kundenwert.frozen import Frozen, hand_down
 from kundenwert.inference.frontier_draws import extend
 from kundenwert.inputs import Sources, read_data
 from kundenwert.names import SEGMENTS
@@ -276,10 +279,10 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ],
 )
 def test_thresholds_are_taken_over_while_money_means_the_same(champion: dict[str, Any], tables: dict[str, Any]) -> None:
-    frozen, choice = stages.hand_down(champion, _spec(**tables), NOW, recalibrate=False)
+    frozen, choice = hand_down(champion, _spec(**tables), NOW, recalibrate=False)
     assert frozen is not None
     assert frozen.thresholds == MARKS
-    assert choice == f"thresholds were taken over from {BEFORE}"
+    assert choice == f"thresholds were taken over from {BEFORE}, and with them what peers reach"
 
 
 @pytest.mark.parametrize(
@@ -310,29 +313,142 @@ def test_thresholds_are_taken_over_while_money_means_the_same(champion: dict[str
 def test_thresholds_are_derived_anew_once_money_means_something_else(
     champion: dict[str, Any], tables: dict[str, Any], changed: str
 ) -> None:
-    frozen, choice = stages.hand_down(champion, _spec(**tables), NOW, recalibrate=False)
+    frozen, choice = hand_down(champion, _spec(**tables), NOW, recalibrate=False)
     assert frozen is None
     assert choice == f"thresholds were derived anew: {changed} changed since {BEFORE}"
 
 
-def test_a_run_takes_no_thresholds_over_from_itself(champion: dict[str, Any]) -> None:
-    frozen, choice = stages.hand_down(champion, _spec(), BEFORE, recalibrate=False)
+CALL = {"name": "call", "effect": {"on": "retention", "mean": 0.08, "sd": 0.05}, "cost_per_contact": 2.5}
+TRIAL = [{"n": 400, "mean": 0.06, "se": 0.05}]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "learned"),
+    [
+        ({"levers": [CALL]}, {"levers": [{**CALL, "experiments": TRIAL}]}, "call"),
+        ({"levers": [{**CALL, "experiments": TRIAL}]}, {"levers": [CALL]}, "call"),
+        (
+            {"potential": {"basis": "peers"}},
+            {"potential": {"basis": "peers", "experiments": TRIAL}},
+            "the attainable share",
+        ),
+    ],
+)
+def test_what_is_learned_of_an_effect_moves_no_mark(
+    champion: dict[str, Any], then: dict[str, Any], now: dict[str, Any], learned: str
+) -> None:
+    known = {**champion, "spec": _spec(**then).to_dict()}
+    frozen, choice = hand_down(known, _spec(**now), NOW, recalibrate=False)
+    assert frozen is not None
+    assert frozen.thresholds == MARKS
+    assert choice.endswith(f"; they do not follow what experiments said since of {learned}")
+    same, choice = hand_down({**known, "spec": _spec(**now).to_dict()}, _spec(**now), NOW, recalibrate=False)
+    assert same is not None
+    assert "experiments" not in choice
+
+
+@pytest.mark.parametrize(
+    "change", [{"cost_per_contact": 3.0}, {"effect": {"on": "retention", "mean": 0.1, "sd": 0.05}}]
+)
+def test_another_cost_or_belief_beside_an_experiment_moves_marks(
+    champion: dict[str, Any], change: dict[str, Any]
+) -> None:
+    known = {**champion, "spec": _spec(levers=[CALL]).to_dict()}
+    changed = _spec(levers=[{**CALL, **change, "experiments": TRIAL}])
+    frozen, choice = hand_down(known, changed, NOW, recalibrate=False)
     assert frozen is None
-    assert choice == f"thresholds were derived anew: --force makes {BEFORE} again, whose thresholds they were"
+    assert choice == f"thresholds were derived anew: levers changed since {BEFORE}"
+
+
+@pytest.mark.parametrize(("run", "derived_by"), [(BEFORE, BEFORE), (BEFORE, None), (NOW, NOW)])
+def test_a_run_takes_no_thresholds_over_that_it_derived_itself(
+    champion: dict[str, Any], run: str, derived_by: str | None
+) -> None:
+    known = {**champion, "thresholds": {**MARKS.to_dict(), "derived_by": derived_by}}
+    frozen, choice = hand_down(known, _spec(), run, recalibrate=False)
+    assert frozen is None
+    assert choice == f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
     first = (None, "thresholds were derived over the base: first run")
-    assert stages.hand_down(None, _spec(), NOW, recalibrate=False) == first
-    assert stages.hand_down(None, _spec(), NOW, recalibrate=True) == first
+    assert hand_down(None, _spec(), NOW, recalibrate=False) == first
+    assert hand_down(None, _spec(), NOW, recalibrate=True) == first
 
 
 @pytest.mark.parametrize("run", [NOW, BEFORE])
 def test_a_recalibration_takes_nothing_over(champion: dict[str, Any], run: str) -> None:
-    frozen, choice = stages.hand_down(champion, _spec(), run, recalibrate=True)
+    frozen, choice = hand_down(champion, _spec(), run, recalibrate=True)
     assert frozen is None
     assert choice == f"thresholds were derived anew: recalibrated after {BEFORE}"
 
 
+FIRST = "2024-11-30-0123abcd"
+
+
+def _followed(champion: dict[str, Any], runs: Path, **first: Any) -> dict[str, Any]:
+    """The champion as a run that took thresholds over from another one, whose only label is "super_growth"."""
+    for run in (FIRST, BEFORE):
+        shutil.copytree(champion["path"], runs / "shop" / run)
+        for name in store.FILES:
+            (runs / "shop" / run / name).touch()
+    table, metadata = store.read_customers(champion["path"] / "customers.parquet")
+    before = table.assign(segment=["super_growth", *[None] * (len(table) - 1)])
+    store.write_customers(runs / "shop" / FIRST / "customers.parquet", before, metadata)
+    thresholds = {**MARKS.to_dict(), "derived_by": FIRST}
+    made = {"run": FIRST, "as_of": "2024-11-30", "verdict": "PASS", "thresholds": thresholds, "format_version": 1}
+    store.write_json(runs / "shop" / FIRST / "manifest.json", made | first)
+    return {**champion, "path": runs / "shop" / BEFORE, "thresholds": thresholds, "taken_over_from": FIRST}
+
+
+def test_a_run_that_is_made_again_follows_the_run_that_it_followed(champion: dict[str, Any], tmp_path: Path) -> None:
+    known = _followed(champion, tmp_path)
+    frozen, choice = hand_down(known, _spec(), BEFORE, recalibrate=False)
+    assert frozen is not None
+    assert (frozen.source, frozen.thresholds.derived_by, frozen.priors) == (FIRST, FIRST, None)
+    stands = SEGMENTS.index("super_growth")
+    assert frozen.published(few_customers()).labels.tolist() == [stands, *[-1] * (len(few_customers().table) - 1)]
+    told = f"thresholds were taken over from {FIRST} once more, and with them what peers reach"
+    assert choice == f"{told}: --force makes {BEFORE} again"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [None, {"verdict": "FAIL"}, {"thresholds": replace(MARKS, valuable=51.0, version="").to_dict()}],
+)
+def test_without_the_run_that_it_followed_thresholds_stay_and_no_label_stands(
+    champion: dict[str, Any], tmp_path: Path, first: dict[str, Any] | None
+) -> None:
+    known = _followed(champion, tmp_path, **(first or {}))
+    if first is None:
+        shutil.rmtree(tmp_path / "shop" / FIRST)
+    frozen, choice = hand_down(known, _spec(), BEFORE, recalibrate=False)
+    assert frozen is not None
+    assert (frozen.source, frozen.thresholds) == (BEFORE, replace(MARKS, derived_by=FIRST))
+    assert (frozen.published(few_customers()).labels == -1).all()
+    assert choice.startswith(f"thresholds of {FIRST} were kept, and what peers reach: --force makes {BEFORE} again.")
+    assert choice.endswith("no earlier label was held")
+
+
+def test_a_run_scores_with_what_it_learned_and_hands_only_marks_down(champion: dict[str, Any]) -> None:
+    """Parameters are fitted anew each night, and so is what returns and events are expected to be."""
+    learned = {"events": {"cohorts": ["all"], "mean": [2.0, 2.0], "orders": [3.0, 3.0]}}
+    known = {**champion, "ahead_priors": learned}
+    own = Frozen.of(known, champion["path"]).priors
+    assert own is not None
+    assert own.to_dict() == learned
+    frozen, _ = hand_down(known, _spec(), NOW, recalibrate=False)
+    assert frozen is not None
+    assert frozen.priors is None
+
+
+def test_labels_of_a_later_day_did_not_stand_on_an_earlier_one(champion: dict[str, Any]) -> None:
+    frozen, _ = hand_down(champion, _spec(), NOW, recalibrate=False)
+    assert frozen is not None
+    for end, stands in ((dt.date(2024, 12, 31), 1), (dt.date(2024, 12, 30), 0)):
+        found = frozen.published(replace(few_customers(), observation_end=end))
+        assert (found.labels >= 0).sum() == stands
+
+
 def test_labels_that_stand_and_the_frontier_come_with_the_thresholds(champion: dict[str, Any]) -> None:
-    frozen, _ = stages.hand_down(champion, _spec(), NOW, recalibrate=False)
+    frozen, _ = hand_down(champion, _spec(), NOW, recalibrate=False)
     assert frozen is not None
     label = frozen.before["segment"][0]
     table = few_customers().table.iloc[[3, 0, 1]].reset_index(drop=True)

@@ -68,7 +68,8 @@ def validate(spec: Spec, json: Json = False) -> None:
     console.answer(json, outcome, answers.validation)
 
 
-Force = Annotated[bool, typer.Option("--force", help="Make the run again though nothing is new.")]
+AGAIN = "Make the run again though nothing is new. Thresholds are kept, unless this run derived them."
+Force = Annotated[bool, typer.Option("--force", help=AGAIN)]
 
 
 @app.command()

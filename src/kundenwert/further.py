@@ -52,7 +52,7 @@ def further_of(
     Parameters
     ----------
     champion : the manifest of the run that this one is compared with, or None.
-    recalibrated : one sentence where thresholds were derived anew on request, else empty.
+    recalibrated : what to say where thresholds were derived anew since that run, else empty.
     """
     value = segments.value
     flows = bridge = None
@@ -60,7 +60,8 @@ def further_of(
         since = dt.date.fromisoformat(champion["as_of"])
         before = store.read_customers(champion["path"] / "customers.parquet")[0]
         unit = value.settings.time_unit
-        flows = label_flows(before, segments.table, since=since, time_unit=unit, flicker=segments.flicker)
+        anew, chance = bool(recalibrated), segments.flicker
+        flows = label_flows(before, segments.table, since=since, time_unit=unit, flicker=chance, marks_moved=anew)
         change = change_since(champion, spec, data, posterior, segments)
         bridge = None if change is None else bridge_of(change)
     return Further(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kundenwert import records, scoring, stages
+from kundenwert.frozen import hand_down
 from kundenwert.inputs import Data, Sources, read_data
 from kundenwert.names import Verdict
 from kundenwert.records import Clock, RunResult, Validation
@@ -32,7 +33,8 @@ def retrain(
     spec_path : a models/*.toml file.
     as_of : the day to look back from, in place of the spec's `data.observation_end`.
     runs_dir : where runs are kept; the run becomes `runs_dir/<name>/<as_of>-<hash>`.
-    force : make the run again though a finished one of this spec and these data is there, and replace it.
+    force : make the run again though a finished one of this spec and these data is there, and replace it. Thresholds in
+        use are kept, unless this run derived them.
     recalibrate : derive thresholds, frontier, price and losses anew over these customers, in place of those of the run
         in use; a finished run of this spec and these data is replaced.
     progress : called with a text at each stage, and with a text and a share from 0 to 1 within one.
@@ -74,7 +76,7 @@ def _make_run(
 ) -> RunResult:
     """The stages of a retraining whose data are read, under the lock."""
     champion = stages.champion_of(runs_dir, spec.name)
-    frozen, choice = stages.hand_down(champion, spec, run, recalibrate=recalibrate)
+    frozen, choice = hand_down(champion, spec, run, recalibrate=recalibrate)
     clock.stage("fit", f"fit {len(data.summary.cohorts)} cohorts, {spec.cohorts.pooling.value} pooling")
     posterior = stages.fit_posterior(spec, data.summary, progress)
     posterior = stages.with_frontier(posterior, None if frozen is None else frozen.frontier, spec.value.draws)
@@ -88,7 +90,8 @@ def _make_run(
     segments, actions = stages.act(spec, segments)
     clock.stage("report", "report")
     choices = (choice, *posterior.choices)
-    found = records.Found(spec, data, posterior, checks, tracking, segments, actions, recalibrate, choices)
+    source = None if frozen is None else frozen.source
+    found = records.Found(spec, data, posterior, checks, tracking, segments, actions, source, choices)
     folder = records.save(found, run, identity, champion, runs_dir, clock, replace=replace)
     if checks.verdict is not Verdict.FAIL:
         store.set_alias(runs_dir, spec.name, store.CHAMPION, run)

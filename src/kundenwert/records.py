@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kundenwert.decisions.segments import Segments
+from kundenwert.frozen import WALLETS
 from kundenwert.further import further_of
 from kundenwert.inference.posterior import Posterior
 from kundenwert.inputs import Data
@@ -21,7 +22,7 @@ from kundenwert.runs.report_data import build_report
 from kundenwert.runs.report_sections import Further
 from kundenwert.spec import ModelSpec
 from kundenwert.spec_settings import settings_shown
-from kundenwert.stages import WALLETS, Actions, Progress, customers_metadata
+from kundenwert.stages import Actions, Progress, customers_metadata
 from kundenwert.value.acquisition import new_customer_offers, new_customer_value
 from kundenwert.value.labelled import predictive_quantiles
 from kundenwert.value.what_if import change_settings
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from kundenwert.inference.predictive import Tracking
 
 VERSIONED = ("kundenwert", "pymc", "nutpie", "pytensor", "numba", "numpy", "scipy", "pandas", "narwhals", "duckdb")
+
+
+MARKS_MOVED = "A changed label may be a changed mark, and no label that stood was held."
 
 
 class Clock:
@@ -102,7 +106,13 @@ class Validation:
 
 @dataclass(frozen=True, repr=False)
 class Found:
-    """Everything that the stages of a retraining found."""
+    """Everything that the stages of a retraining found.
+
+    Parameters
+    ----------
+    taken_over_from : the run that handed thresholds down, None where they were derived.
+    choices : what was chosen automatically; the first one is about thresholds.
+    """
 
     spec: ModelSpec
     data: Data
@@ -111,7 +121,7 @@ class Found:
     tracking: "Tracking"
     segments: Segments
     actions: Actions
-    recalibrated: bool
+    taken_over_from: str | None
     choices: tuple[str, ...]
 
 
@@ -169,6 +179,7 @@ def save(
         "counts": found.data.summary.counts,
         "cohorts": found.data.summary.cohorts,
         "thresholds": found.segments.thresholds.to_dict(),
+        "taken_over_from": found.taken_over_from,
         "losses": found.segments.losses.to_dict(),
         "assumptions": [vars(one) for one in assumed(found.spec, found.data, found.segments.value)],
         "ahead_priors": found.segments.value.ahead.priors.to_dict(),
@@ -245,7 +256,9 @@ def _report(
 def _further(found: Found, champion: Mapping[str, Any] | None, run: str) -> Further:
     """What this run shows beyond every run's figures."""
     before = _compared_with(champion, run, found.checks.verdict)
-    told = found.choices[0] if found.recalibrated and before is not None else ""
+    anew = before is not None and found.taken_over_from is None
+    why = found.choices[0]
+    told = f"{why[0].upper()}{why[1:]}. {MARKS_MOVED}" if anew else ""
     given = (found.spec, found.data, found.posterior, found.segments, found.actions)
     return further_of(*given, champion if before is not None else None, recalibrated=told)
 

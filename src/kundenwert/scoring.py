@@ -13,6 +13,7 @@ from kundenwert.customers import CustomerSummary
 from kundenwert.customers.cohorts import map_to_known
 from kundenwert.decisions.segments import Segments
 from kundenwert.errors import UsageError
+from kundenwert.frozen import Frozen
 from kundenwert.further import objected
 from kundenwert.inference.posterior import Posterior, load_posterior
 from kundenwert.inputs import PEERS_ALONE, Data, wallets_of
@@ -21,7 +22,7 @@ from kundenwert.records import Clock
 from kundenwert.runs import store
 from kundenwert.runs.report_figures import base_figures, segment_figures
 from kundenwert.spec import ModelSpec
-from kundenwert.stages import Frozen, customers_metadata
+from kundenwert.stages import customers_metadata
 
 FORMATS = (".parquet", ".csv")
 

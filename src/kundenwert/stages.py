@@ -11,12 +11,11 @@ import pandas as pd
 
 from kundenwert.customers import CustomerSummary
 from kundenwert.decisions.actions import Plan, plan_actions, with_actions
-from kundenwert.decisions.hysteresis import Published, recall
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.standard_packages import packages_by_label
-from kundenwert.decisions.thresholds import Thresholds
 from kundenwert.errors import KundenwertError
+from kundenwert.frozen import Frozen
 from kundenwert.inference.frontier_draws import FrontierDraws, extend
 from kundenwert.inference.posterior import load_posterior
 from kundenwert.inputs import Data, read_data
@@ -32,7 +31,6 @@ from kundenwert.value.paired import Snapshot
 from kundenwert.value.payback_times import Payback
 from kundenwert.value.pricing import Asked, price_customers
 from kundenwert.value.results import Value
-from kundenwert.value.wallet_basis import WalletLevels
 
 if TYPE_CHECKING:
     from kundenwert.inference.findings import Checks
@@ -41,73 +39,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[..., None]
 REPLICATES = 200
-WALLETS = "wallets.json"  # in a run's folder, where potential value took wallets in
-
-# What one unit of actual and of unrealized value means. The churn horizon, the interval and numbers of draws move no
-# customer's value, and the acquisition cost is in realized value alone.
-MEANING = (
-    "value.horizon",
-    "value.discount_rate",
-    "value.discounting",
-    "value.margin",
-    "value.cost_per_order",
-    "value.cost_per_year_active",
-    "value.cost_per_year_on_file",
-    "value.deactivate_after",
-    "value.returns",
-    "value.return_cost",
-    "events.ahead",
-    "potential",
-    "levers",
-    "purchase",
-    "spend",
-    "segments.losses",
-    "segments.packages",
-    "data.currency",
-    "data.time_unit",
-)
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """What an earlier run hands down, so that nothing moves but the customers.
-
-    Parameters
-    ----------
-    thresholds : marks in money, the price, the scale.
-    priors : of returns and events.
-    frontier : the draws that the peers' frontier rests on; None where the run is older than these.
-    wallets : what wallets are held against; None where the run had none.
-    before, as_of : the customers' table of that run, and its last day: labels that stand.
-    """
-
-    thresholds: Thresholds
-    priors: AheadPriors
-    frontier: FrontierDraws | None
-    wallets: WalletLevels | None
-    before: pd.DataFrame
-    as_of: np.datetime64
-
-    @classmethod
-    def of(cls, manifest: Mapping[str, Any], folder: Path) -> "Frozen":
-        """What a finished run hands down.
-
-        Raises
-        ------
-        RunError : a file is missing or broken.
-        """
-        return cls(
-            Thresholds.from_dict(manifest["thresholds"]),
-            AheadPriors.from_dict(manifest.get("ahead_priors", {})),
-            load_posterior(folder / "posterior.nc").frontier,
-            WalletLevels.from_dict(store.read_json(folder / WALLETS)) if (folder / WALLETS).exists() else None,
-            store.read_customers(folder / "customers.parquet")[0],
-            np.datetime64(manifest["as_of"], "D"),
-        )
-
-    def published(self, summary: CustomerSummary) -> Published:
-        """The labels that stand on these customers."""
-        return recall(summary.table["customer_id"].to_numpy(dtype=object), self.before, self.as_of)
 
 
 def fit_posterior(spec: ModelSpec, summary: CustomerSummary, progress: Progress | None) -> "Posterior":
@@ -161,7 +92,7 @@ def asked_of(spec: ModelSpec, costs: pd.DataFrame | None, priors: AheadPriors | 
     Parameters
     ----------
     costs : (customer,) what cost events add up to by kind.
-    priors : of returns and events, of an earlier run.
+    priors : of returns and events; None to learn them from these customers.
     """
     wanted = spec.value
     return Asked(
@@ -314,45 +245,6 @@ def _plan(spec: ModelSpec, segments: Segments) -> Plan:
         holdout=budget.holdout,
         packages=spec.segments.packages.model_dump(),
     )
-
-
-def hand_down(
-    champion: Mapping[str, Any] | None, spec: ModelSpec, run: str, *, recalibrate: bool
-) -> tuple[Frozen | None, str]:
-    """What the champion hands down where it still means the same, and a sentence that says what was done.
-
-    Thresholds in money are frozen so that labels do not move with them; after a change of what money means they are
-    marks on another scale and are derived anew.
-
-    Parameters
-    ----------
-    champion : the manifest of the run in use with its folder under `path`, or None.
-    spec : of the run that is being made.
-    run : its id. Under `--force` it may be the champion's own: a run hands nothing down to itself.
-    recalibrate : whether everything was asked to be derived anew.
-
-    Returns
-    -------
-    What is frozen, or None where it is to be derived; and what the manifest says about it.
-    """
-    if champion is None:
-        return None, "thresholds were derived over the base: first run"
-    if recalibrate:
-        return None, f"thresholds were derived anew: recalibrated after {champion['run']}"
-    if champion["run"] == run:
-        return None, f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
-    before, now = champion["spec"], spec.to_dict()
-    changed = [key for key in MEANING if _entry(before, key) != _entry(now, key)]
-    if changed:
-        return None, f"thresholds were derived anew: {', '.join(changed)} changed since {champion['run']}"
-    return Frozen.of(champion, champion["path"]), f"thresholds were taken over from {champion['run']}"
-
-
-def _entry(tables: Any, key: str) -> Any:
-    """What a dotted key holds, None where it is absent."""
-    for part in key.split("."):
-        tables = tables.get(part) if isinstance(tables, Mapping) else None
-    return tables
 
 
 def customers_metadata(value: Value, summary: CustomerSummary, posterior: "Posterior") -> dict[str, str]:

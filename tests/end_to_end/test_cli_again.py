@@ -29,7 +29,8 @@ def test_a_later_run_takes_the_thresholds_over(copy: Path) -> None:
     assert (outcome.status, outcome.alias, outcome.champion) == ("new", "champion", outcome.run)
     later = store.load_manifest(outcome.path)
     assert later["as_of"] == "2025-01-31"
-    assert f"thresholds were taken over from {before.name}" in later["choices"]
+    assert f"thresholds were taken over from {before.name}, and with them what peers reach" in later["choices"]
+    assert (first["taken_over_from"], later["taken_over_from"]) == (None, before.name)
     assert later["thresholds"] == first["thresholds"]
     assert outcome.report["champion"]["run_id"] == before.name
     again = pipeline.retrain(copy / "shop.toml", runs_dir=copy / "runs")  # the first run is there, and no longer in use
@@ -44,6 +45,7 @@ def test_a_champion_that_fails_when_forced_is_champion_no_more(copy: Path) -> No
     run_id, _ = identify(spec, stages.read_data(spec))
     shutil.copytree(champion(copy), copy / "runs" / "shop" / run_id)
     manifest = {**store.load_manifest(champion(copy)), "run": run_id}
+    manifest["thresholds"]["derived_by"] = run_id
     store.write_json(copy / "runs" / "shop" / run_id / "manifest.json", manifest)
     store.set_alias(copy / "runs", "shop", "champion", run_id)
 

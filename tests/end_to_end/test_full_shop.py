@@ -16,7 +16,7 @@ from kundenwert.errors import UsageError
 from kundenwert.inputs import read_data
 from kundenwert.names import CUSTOMER_COLUMNS, EXTRA_COLUMNS
 from kundenwert.records import RunResult
-from kundenwert.runs import store
+from kundenwert.runs import store, terminal
 from kundenwert.spec import load_spec
 
 NIGHTS = (datetime.date(2024, 12, 31), datetime.date(2025, 1, 31))
@@ -86,7 +86,7 @@ def test_a_second_night_holds_on_to_thresholds_and_labels(nights: tuple[Path, Ru
     before, now = store.load_manifest(first.path), store.load_manifest(second.path)
     assert now["thresholds"] == before["thresholds"]
     assert (now["thresholds"]["derived_on"], now["thresholds"]["derived_by"]) == ("2024-12-31", first.run)
-    assert f"thresholds were taken over from {first.run}" in now["choices"]
+    assert f"thresholds were taken over from {first.run}, and with them what peers reach" in now["choices"]
     assert now["losses"] == before["losses"]
     then, table = customers_of(first), customers_of(second)
     both = then.merge(table, on="customer_id", suffixes=("_then", ""))
@@ -111,6 +111,90 @@ def test_a_recalibration_derives_anew(folder: Path, nights: tuple[Path, RunResul
     assert (customers_of(again)["label_since"].dropna() == pd.Timestamp("2025-01-31")).all()
     assert again.report["champion"]["run_id"] == second.run
     assert first.run != second.run
+
+
+def test_expected_costs_of_events_are_those_of_tonight(nights: tuple[Path, RunResult, RunResult]) -> None:
+    """A cohort's mean is what its tickets cost so far per order, on the night itself."""
+    folder, *runs = nights
+    means = []
+    for night, outcome in zip(NIGHTS, runs, strict=True):
+        orders = pd.read_csv(folder / "orders.csv", dtype={"customer_id": str}, parse_dates=["date"])
+        events = pd.read_csv(folder / "events.csv", dtype={"customer_id": str}, parse_dates=["date"])
+        cohort = orders.groupby("customer_id")["date"].min().dt.strftime("%Y-%m")
+        so_far = orders[orders["date"] <= pd.Timestamp(night)].drop_duplicates(["customer_id", "date"])
+        tickets = events[(events["date"] <= pd.Timestamp(night)) & events["customer_id"].notna()]
+        cost = tickets["amount"].groupby(tickets["customer_id"].map(cohort)).sum()
+        expected = cost / so_far["customer_id"].map(cohort).value_counts().sort_index()
+        learned = store.load_manifest(outcome.path)["ahead_priors"]["events"]
+        assert learned["cohorts"] == expected.index.tolist()
+        np.testing.assert_allclose(learned["mean"][:-1], expected, rtol=1e-9)
+        means.append(learned["mean"])
+    assert means[0] != means[1]
+
+
+def test_a_run_made_again_is_the_same_run_with_the_labels_that_stood_before_it(
+    folder: Path, nights: tuple[Path, RunResult, RunResult]
+) -> None:
+    _, first, second = nights
+    again = pipeline.retrain(folder / "shop.toml", as_of=NIGHTS[1], runs_dir=folder / "runs", force=True)
+    assert (again.run, again.status, again.alias) == (second.run, "new", "champion")
+    before, now = store.load_manifest(second.path), store.load_manifest(again.path)
+    assert now["created"] != before["created"]
+    assert (now["thresholds"], now["losses"]) == (before["thresholds"], before["losses"])
+    assert (now["taken_over_from"], before["taken_over_from"]) == (first.run, first.run)
+    pd.testing.assert_frame_equal(customers_of(again), customers_of(second))
+    assert again.report["recalibrated"] == ""
+
+    shutil.rmtree(folder / "runs" / "shop" / first.run)
+    alone = pipeline.retrain(folder / "shop.toml", as_of=NIGHTS[1], runs_dir=folder / "runs", force=True)
+    assert store.load_manifest(alone.path)["thresholds"] == before["thresholds"]
+    table = customers_of(alone)
+    assert not table["flags"].map(lambda flags: "held" in flags).any()
+    assert (table["label_since"].dropna() == pd.Timestamp("2025-01-31")).all()
+
+
+def _reasons(outcome: RunResult) -> list[str]:
+    return [one["why"] for one in outcome.report["charts"]["flows"]["movers"]]
+
+
+def test_an_experiment_is_read_without_moving_a_mark_or_forgetting_a_label(
+    folder: Path, nights: tuple[Path, RunResult, RunResult]
+) -> None:
+    _, _, second = nights
+    text = (folder / "shop.toml").read_text(encoding="utf-8")
+    trial = 'name = "call"\nexperiments = [{n = 400, mean = 0.06, se = 0.05}]\n'
+    (folder / "shop.toml").write_text(text.replace('name = "call"\n', trial), encoding="utf-8")
+    again = pipeline.retrain(folder / "shop.toml", as_of=NIGHTS[1], runs_dir=folder / "runs")
+    before, now = store.load_manifest(second.path), store.load_manifest(again.path)
+    assert again.run != second.run
+    assert now["thresholds"] == before["thresholds"]
+    assert now["taken_over_from"] == second.run
+    assert any(one.endswith("what experiments said since of call") for one in now["choices"])
+    assert again.report["recalibrated"] == ""
+    told = {one["key"]: one["words"] for one in now["assumptions"]}
+    assert "an experiment left" in told["levers.call"]
+    assert (customers_of(again)["label_since"].dropna() == pd.Timestamp("2024-12-31")).any()
+    assert not any("no order for" in why for why in _reasons(again))
+
+
+def test_marks_that_are_derived_anew_without_being_asked_for_are_said(
+    folder: Path, nights: tuple[Path, RunResult, RunResult]
+) -> None:
+    _, _, second = nights
+    text = (folder / "shop.toml").read_text(encoding="utf-8")
+    (folder / "shop.toml").write_text(
+        text.replace("cost_per_contact = 1.5", "cost_per_contact = 0.1"), encoding="utf-8"
+    )
+    again = pipeline.retrain(folder / "shop.toml", as_of=NIGHTS[1], runs_dir=folder / "runs")
+    manifest = store.load_manifest(again.path)
+    assert manifest["thresholds"]["derived_by"] == again.run
+    sentence = f"Thresholds were derived anew: levers changed since {second.run}. A changed label may be a changed mark"
+    assert again.report["recalibrated"].startswith(sentence)
+    assert sentence in (again.path / "report.html").read_text(encoding="utf-8")
+    assert _reasons(again)
+    assert set(_reasons(again)) == {"marks derived anew"}
+    lines = terminal.summary_lines(again.report, path="report.html", seconds=1.0)
+    assert any(line.startswith("Changed") and "recalibrated" in line for line in lines)
 
 
 def test_who_objected_is_in_every_total_and_in_no_list(folder: Path, nights: tuple[Path, RunResult, RunResult]) -> None:

@@ -68,6 +68,20 @@ def test_movers_are_the_largest_changes_with_their_reason() -> None:
     assert days[0].why == "no order for 1 week"
 
 
+def test_marks_that_moved_are_the_first_reason_and_silence_needs_time() -> None:
+    def said(now: pd.DataFrame, **how: bool) -> list[str]:
+        movers = label_flows(tables()[0], now, since=fw.SINCE, **how).movers
+        return [m.why.replace("\u00a0", " ") for m in movers]
+
+    then, now = tables()
+    orders = ["2 orders since 23 Sep", "orders were taken out of the log"]
+    marks = "marks derived anew"
+    assert said(now, marks_moved=True) == [f"{marks}; no order for 9 weeks", *(f"{marks}; {one}" for one in orders)]
+    same_day = now.drop(columns=["T", "recency"]).merge(then[["customer_id", "T", "recency"]], on="customer_id")
+    assert said(same_day) == ["the model or settings changed, no order came", *orders]
+    assert said(same_day, marks_moved=True)[0] == marks
+
+
 def test_the_order_of_rows_decides_nothing() -> None:
     rng = np.random.default_rng(3)
     n = 400

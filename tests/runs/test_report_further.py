@@ -20,7 +20,7 @@ from kundenwert.runs.report_data import build_report
 from kundenwert.runs.report_sections import Further
 
 LIMIT = 300_000
-SENTENCE = "Thresholds were derived anew on request: a changed label may be a changed mark."
+SENTENCE = "Thresholds were derived anew: levers changed since then. A changed label may be a changed mark."
 
 
 @functools.cache
@@ -173,6 +173,8 @@ def test_movers_are_named_with_their_reason_and_stay_text() -> None:
 def test_thresholds_made_anew_are_said_wherever_labels_are_compared() -> None:
     assert SENTENCE in section(page(), 3)
     assert "recalibrated" in "\n".join(terminal.summary_lines(full(), path="r", seconds=1.0))
+    assert "15 % relabelled (recalibrated)" in terminal.first_line(full(), seconds=1.0).replace("\u00a0", " ")
+    assert "recalibrated" not in terminal.first_line(report_with(), seconds=1.0)
 
 
 def test_the_plan_says_the_record() -> None:
@@ -362,4 +364,4 @@ def test_the_terminal_says_the_same_change() -> None:
     subject = terminal.first_line(full(), seconds=9.4)
     assert subject.isascii()
     assert len(subject) <= 110
-    assert "(-3k), 10 new, 15 % relabelled, holdout" in subject
+    assert "(-3k), 10 new, 15 % relabelled (recalibrated), holdout" in subject

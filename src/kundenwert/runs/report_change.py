@@ -29,6 +29,7 @@ PARTS = {
     "left": "Customers who left",
 }
 LONGEST = 10
+MOVED = "marks derived anew"
 TOLERANCE = 1e-6
 
 
@@ -177,6 +178,7 @@ def label_flows(
     since: datetime.date,
     time_unit: TimeUnit = TimeUnit.WEEK,
     flicker: float | None = None,
+    marks_moved: bool = False,
 ) -> LabelFlows:
     """Labels of two runs side by side, from their tables of customers.
 
@@ -189,6 +191,7 @@ def label_flows(
     since : the last day that the run before saw.
     time_unit : of `recency` and `T`.
     flicker : see `LabelFlows`.
+    marks_moved : whether the marks between labels were derived anew in between, which reasons then say.
     """
     columns = ["customer_id", "segment", "actual_value", "frequency", "recency", "T"]
     then, now = (table.loc[table["segment"].notna(), columns] for table in (before, after))
@@ -202,10 +205,10 @@ def label_flows(
     np.add.at(counts, (row, column), 1)
     np.add.at(money, (row, column), worth.to_numpy(float))
     moved = joined[joined["segment_then"].notna() & joined["segment_now"].notna() & (row != column)]
-    return LabelFlows(since, counts, money, _movers(moved, since, time_unit), flicker)
+    return LabelFlows(since, counts, money, _movers(moved, since, time_unit, marks_moved), flicker)
 
 
-def _movers(moved: pd.DataFrame, since: datetime.date, time_unit: TimeUnit) -> tuple[Mover, ...]:
+def _movers(moved: pd.DataFrame, since: datetime.date, time_unit: TimeUnit, marks_moved: bool) -> tuple[Mover, ...]:
     """The largest changes of value, equal ones in the order of ids, so that row order decides nothing."""
     size = (moved["actual_value_now"] - moved["actual_value_then"]).abs()
     known = moved.assign(size=size, name=moved["customer_id"].astype(str))[size.notna()]
@@ -217,16 +220,20 @@ def _movers(moved: pd.DataFrame, since: datetime.date, time_unit: TimeUnit) -> t
             after=str(one["segment_now"]),
             value_before=float(one["actual_value_then"]),
             value_after=float(one["actual_value_now"]),
-            why=_why(one, since, time_unit),
+            why=_why(one, since, time_unit, marks_moved),
         )
         for one in largest.to_dict("records")
     )
 
 
-def _why(one: Mapping[Any, Any], since: datetime.date, time_unit: TimeUnit) -> str:
+def _why(one: Mapping[Any, Any], since: datetime.date, time_unit: TimeUnit, marks_moved: bool) -> str:
+    """In words; on a log of the same day nobody has been silent for longer than he was then."""
+    told = [MOVED] if marks_moved else []
     orders = round(one["frequency_now"] - one["frequency_then"])
     if orders > 0:
-        return f"{w.plural(orders, 'order')} since {w.day_month(since)}"
-    if orders < 0:
-        return "orders were taken out of the log"
-    return f"no order for {w.plural((one['T_now'] - one['recency_now']) * time_unit.days / 7, 'week')}"
+        told.append(f"{w.plural(orders, 'order')} since {w.day_month(since)}")
+    elif orders < 0:
+        told.append("orders were taken out of the log")
+    elif one["T_now"] > one["T_then"]:
+        told.append(f"no order for {w.plural((one['T_now'] - one['recency_now']) * time_unit.days / 7, 'week')}")
+    return "; ".join(told) or "the model or settings changed, no order came"

@@ -38,7 +38,7 @@ class Further:
     rooms : all room together by each basis of potential that was computed; exactly one is used.
     assumed : what the figures rest on, of `assumptions_of`.
     objected : customers who objected to profiling.
-    recalibrated : one sentence where this run's thresholds were derived anew on request, else empty.
+    recalibrated : what to say where this run's thresholds were derived anew though an earlier run had some, else empty.
     realized : what customers have brought so far; None where the log does not say it.
     beyond_wallet : customers of whom actions promise more than the wallet leaves room for.
 

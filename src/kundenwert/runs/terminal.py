@@ -75,7 +75,8 @@ def first_line(report: Mapping[str, Any], *, seconds: float) -> str:
         base += ", first run"
     labels = f"{w.percent(report['base']['undecided']['share'])} undecided"
     if change and change.get("relabelled") is not None:
-        labels = f"{w.percent(change['relabelled'])} relabelled"
+        anew = " (recalibrated)" if report.get("recalibrated") else ""
+        labels = f"{w.percent(change['relabelled'])} relabelled{anew}"
     return _clip(f"{head}: {base}, {labels}, {off}", f" | {seconds:.1f} s")
 
 
