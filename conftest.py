@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 
 import kundenwert as kw
 
+pytest_plugins = ["figures"]
+
 settings.register_profile("kundenwert", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kundenwert")
 

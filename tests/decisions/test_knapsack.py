@@ -120,14 +120,18 @@ def test_six_customers_with_capacities_too(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("customers", "actions"), [(66, 3), (20, 10), (200, 1)])
-def test_up_to_two_hundred_it_is_the_best_of_integer_programming(seed, customers, actions):
+def test_up_to_two_hundred_it_is_the_best_of_integer_programming(seed, customers, actions, tell_figure):
     cost, gain = world(600 + seed, customers, actions)
     channel = (CHANNELS * 3)[:actions]
     for limits in ({}, {"mail": customers // 5}, {"mail": customers // 8, "call": 2} if actions > 1 else {}):
         found = allocate(cost, gain, customers * 0.7, capacities=limits, channel=channel)
         assert found.exact
         assert holds(found, cost, gain, customers * 0.7, channel, limits)
-        assert found.gain == pytest.approx(best_by_milp(cost, gain, customers * 0.7, channel, limits), rel=1e-6)
+        best = best_by_milp(cost, gain, customers * 0.7, channel, limits)
+        who = f"{customers} customers, {actions} actions, {len(limits)} capacities"
+        if seed == 0:
+            tell_figure(f"gain under a budget: {who}", f"{best:.6f} (`milp`)", f"{found.gain:.6f}")
+        assert found.gain == pytest.approx(best, rel=1e-6)
 
 
 def test_ties_without_end_are_given_up_for_something_good():

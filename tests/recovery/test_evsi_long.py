@@ -56,7 +56,7 @@ def forecast(living, silent, bought):
 
 @pytest.mark.long
 @pytest.mark.parametrize("undecided", [True, False], ids=["undecided", "everybody"])
-def test_waiting_saves_what_it_is_said_to_be_worth(waited, undecided):
+def test_waiting_saves_what_it_is_said_to_be_worth(waited, undecided, request, tell_figure):
     risk, value, saved = waited
     here = risk > REJECTION if undecided else risk >= 0
     assert here.sum() > 3000
@@ -65,6 +65,9 @@ def test_waiting_saves_what_it_is_said_to_be_worth(waited, undecided):
     intercept, slope = inverse @ design.T @ saved[here]
     left = saved[here] - design @ [intercept, slope]
     error = np.sqrt(np.diag(inverse @ (design.T * left**2) @ design @ inverse))
+    who = request.node.callspec.id.replace("-", ", ")
+    claim = f"waiting: slope of what it saved on what it is worth, {who}"
+    tell_figure(claim, "1", f"{slope:.2f} (error {error[1]:.2f})")
     assert error[1] < 0.1
     assert abs(slope - 1) < 4 * error[1]
     assert abs(intercept) < 4 * error[0] + 0.003

@@ -81,21 +81,24 @@ def year(request):
     return observed(*request.param, own_first=False)
 
 
-def within(stated, happened, what):
+def within(stated, happened, what, tell=None):
     error = 4.5 * max(np.sqrt((stated * (1 - stated)).sum()), 1.0) / len(stated)
     told = f"{what}: {len(stated):,} customers, stated {stated.mean():.4f}, happened {happened.mean():.4f}"
+    if tell is not None:
+        tell(f"payback: {what}", f"{stated.mean():.4f} (stated)", f"{happened.mean():.4f}")
     assert abs(stated.mean() - happened.mean()) < error, told
 
 
 @pytest.mark.long
-def test_as_many_pay_back_leave_or_wait_as_was_said(year):
+def test_as_many_pay_back_leave_or_wait_as_was_said(year, request, tell_figure):
     found, when, x = year
     waiting = ~found.table["paid_back"].to_numpy()
     columns = {"payback_probability": np.isfinite(when), "p_never": np.isposinf(when), "p_open": np.isnan(when)}
     for name, happened in columns.items():
         stated = found.table[name].to_numpy()
         for group, rows in {"once": waiting & (x == 0), "again": waiting & (x > 0)}.items():
-            within(stated[rows], happened[rows], f"{name}, bought {group}")
+            words = f"{name}, bought {group}, {request.node.callspec.id}"
+            within(stated[rows], happened[rows], words, tell_figure)
     stated, happened = found.table.loc[waiting, "payback_probability"].to_numpy(), np.isfinite(when)[waiting]
     edges = np.quantile(stated, np.arange(1, 10) / 10)
     for part in range(10):
@@ -117,10 +120,13 @@ def test_the_curve_and_the_medians_hold(year):
 
 
 @pytest.mark.long
-def test_a_small_first_order_that_tells_of_the_customer_makes_chances_too_good():
+def test_a_small_first_order_that_tells_of_the_customer_makes_chances_too_good(tell_figure):
     """The spend model reads repeat orders alone, but who still waits had a small first order: the limit, measured."""
     found, when, x = observed("bgnbd", BG, own_first=True, cost=(8.0, 8.0))
     rows = ~found.table["paid_back"].to_numpy() & (x == 0)
     stated, happened = found.table.loc[rows, "payback_probability"].mean(), np.isfinite(when)[rows].mean()
     error = np.sqrt(stated * (1 - stated) / rows.sum())
+    tell_figure(
+        "payback: first orders tell of the customer, bought once", f"{stated:.3f} (stated, a limit)", f"{happened:.3f}"
+    )
     assert 0.75 * stated < happened < stated - 2 * error

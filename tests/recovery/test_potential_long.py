@@ -87,30 +87,37 @@ def steady():
 
 
 @pytest.mark.long
-def test_without_headroom_unrealized_value_predicts_no_surprise(steady):
+def test_without_headroom_unrealized_value_predicts_no_surprise(steady, tell_figure):
     world, value = steady
     surprise, room = world.outcome - value["actual_value"], value["unrealized_value"]
-    for who in (world.x >= 0, world.x >= 1):
+    for words, who in {"all": world.x >= 0, "repeat buyers": world.x >= 1}.items():
         found, error = correlation(room[who], surprise[who])
+        claim = f"nobody has headroom: correlation of unrealized value and the year's surprise, {words}"
+        tell_figure(claim, "0", f"{found:.3f} (error {error:.3f})")
         assert abs(found) < 4 * error
         assert error < 0.02
     fifth = np.digitize(room, np.quantile(room, [0.2, 0.4, 0.6, 0.8]))
     for one in (surprise[fifth == k] for k in range(5)):
         assert abs(one.mean()) < 4 * one.std() / len(one) ** 0.5
     closed = organic_closure(value["gap"], value["actual_value"], world.outcome)
+    claim = "nobody has headroom: share of the gap that closes by itself"
+    tell_figure(claim, "0", f"{closed.share:.3f} (error {closed.se:.3f})")
     assert abs(closed.share) < 4 * closed.se
     assert closed.se < 0.02
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("quantile", [0.8, 0.95])
-def test_the_trap_a_gap_of_raw_rates_predicts_growth_where_nobody_grows(steady, quantile):
+def test_the_trap_a_gap_of_raw_rates_predicts_growth_where_nobody_grows(steady, quantile, tell_figure):
     """Regression to the mean: who was unlucky so far grows, and so `high gaps grew` proves nothing."""
     world, value = steady
     past = world.spent / world.T
     growth = world.outcome / HORIZON - past
     gap = np.maximum(np.quantile(past, quantile) - past, 0.0)
-    assert correlation(gap, growth)[0] > 0.4
+    naive = correlation(gap, growth)[0]
+    claim = f"the trap: correlation of a gap of raw rates and growth where nobody has headroom, quantile {quantile}"
+    tell_figure(claim, "well above 0", f"{naive:.2f}")
+    assert naive > 0.4
     assert correlation(value["unrealized_value"], growth)[0] > 0.4
 
 
@@ -122,7 +129,7 @@ def channels():
 
 
 @pytest.mark.long
-def test_headroom_is_recovered_between_peer_groups_and_only_there(channels):
+def test_headroom_is_recovered_between_peer_groups_and_only_there(channels, tell_figure):
     """Two truths over the same data, in which single customers' headroom is ordered one way and the other."""
     world, value = channels
     room, rng = value.table["unrealized_value"].to_numpy(), np.random.default_rng(5)
@@ -132,10 +139,15 @@ def test_headroom_is_recovered_between_peer_groups_and_only_there(channels):
         "a wallet, whatever is spent here": np.maximum(wallets - world.spending, 0.0),
     }
     signs = []
-    for headroom in (world.time_ahead * rate for rate in truths.values()):
+    for words, rate in truths.items():
+        headroom = world.time_ahead * rate
         between = headroom[world.group == 1].mean() / headroom[world.group == 0].mean()
-        assert room[world.group == 1].mean() / room[world.group == 0].mean() == pytest.approx(between, rel=0.15)
+        ratio = room[world.group == 1].mean() / room[world.group == 0].mean()
+        tell_figure(f"planted headroom, {words}: unrealized value of web over shop", f"{between:.2f}", f"{ratio:.2f}")
+        assert ratio == pytest.approx(between, rel=0.15)
         within = [correlation(room[world.group == g], headroom[world.group == g]) for g in (0, 1)]
+        claim = f"planted headroom, {words}: correlation with it within a channel"
+        tell_figure(claim, "not identified", " and ".join(f"{found:.2f}" for found, _ in within))
         assert all(abs(found) > 4 * error for found, error in within)
         signs.append([np.sign(found) for found, _ in within])
     assert signs == [[-1, -1], [1, 1]]
@@ -143,17 +155,19 @@ def test_headroom_is_recovered_between_peer_groups_and_only_there(channels):
 
 
 @pytest.mark.long
-def test_without_peers_the_headroom_of_a_group_is_not_seen(channels):
+def test_without_peers_the_headroom_of_a_group_is_not_seen(channels, tell_figure):
     world, _ = channels
     together = world.summary("all")
     value = revenue_of_a_year(kw.fit(together, purchase="mbgnbd", pooling="complete", draws=400), together)
     room = value.table["unrealized_value"].to_numpy()
-    assert room[world.group == 1].mean() < room[world.group == 0].mean()
+    ratio = room[world.group == 1].mean() / room[world.group == 0].mean()
+    tell_figure("planted headroom, channel unknown: unrealized value of web over shop", "not seen", f"{ratio:.2f}")
+    assert ratio < 1
     assert value.frontier.potential_identified == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.long
-def test_only_a_randomised_treatment_tells_the_attainable_share(channels):
+def test_only_a_randomised_treatment_tells_the_attainable_share(channels, tell_figure):
     """A quarter of the true gap is closed for those whom chance treats; the others tell nothing of it."""
     world, value = channels
     rng, table = np.random.default_rng(8), value.table
@@ -168,6 +182,11 @@ def test_only_a_randomised_treatment_tells_the_attainable_share(channels):
     treated = rng.random(len(gap)) < 0.5
     outcome = world.outcome + 0.25 * treated * gap
     found = measured_closure(table["gap"], table["actual_value"], outcome, treated)
+    tell_figure(
+        "a quarter of the gap is closed for the treated: measured closure",
+        "0.25",
+        f"{found.mean:.3f} (error {found.se:.3f})",
+    )
     assert found.mean == pytest.approx(0.25, abs=4 * found.se)
     assert found.se < 0.03
     untreated = organic_closure(table["gap"], table["actual_value"], world.outcome)
@@ -181,13 +200,23 @@ def identified(base, channel, pooling="partial"):
 
 
 @pytest.mark.long
-def test_placebo_peers_identify_nothing():
+def test_placebo_peers_identify_nothing(tell_figure):
     """Channels that differ, the same channels given out by lot, and more lots than there is knowledge for."""
     world, rng = World(24_000, SHOP, WEB, seed=5), np.random.default_rng(9)
     base, channel = world.summary("1997-01"), np.where(world.group == 1, "web", "shop")
-    assert identified(base, channel) > 0.3
-    assert max(identified(base, rng.permutation(channel)) for _ in range(3)) < 0.03
-    lots = rng.integers(0, 60, len(channel)).astype(str)
-    assert identified(base, lots) < 0.03
+    lots = rng.permutation(channel), rng.permutation(channel), rng.permutation(channel)
+    many = rng.integers(0, 60, len(channel)).astype(str)
+    told = {
+        "of channels that differ": (identified(base, channel), "above 0.3"),
+        "of the same channels, given out by lot": (max(identified(base, lot) for lot in lots), "0"),
+        "of 60 lots": (identified(base, many), "0"),
+        "of 60 lots, without pooling": (identified(base, many, pooling="none"), "chance taken for knowledge"),
+    }
+    for words, (share, ought) in told.items():
+        tell_figure(f"placebo peers: `potential_identified` {words}", ought, f"{share:.3f}")
+    differ, by_lot, of_many, unpooled = (share for share, _ in told.values())
+    assert differ > 0.3
+    assert by_lot < 0.03
+    assert of_many < 0.03
     # Without pooling every group is taken at its word, and what is chance looks like knowledge.
-    assert identified(base, lots, pooling="none") > 0.1
+    assert unpooled > 0.1

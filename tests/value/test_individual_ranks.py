@@ -78,21 +78,23 @@ def _ranks(family):
 @pytest.mark.parametrize("name", ["rate", "dropout"])
 @pytest.mark.parametrize("case", ["of the living", "of those who have gone"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_ranks_of_rates_and_dropouts_are_uniform(family, case, name):
-    _uniform(_ranks(family)[0][f"{name} {case}"])
+def test_ranks_of_rates_and_dropouts_are_uniform(family, case, name, tell_figure):
+    _uniform(_ranks(family)[0][f"{name} {case}"], f"{name} {case}, {family}", tell_figure)
 
 
 @pytest.mark.parametrize("who", ["spend", "spend of repeat buyers"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_ranks_of_mean_spend_are_uniform(family, who):
-    _uniform(_ranks(family)[0][who])
+def test_ranks_of_mean_spend_are_uniform(family, who, tell_figure):
+    _uniform(_ranks(family)[0][who], f"{who}, {family}", tell_figure)
 
 
-def _uniform(ranks):
+def _uniform(ranks, words, tell):
     counts = np.bincount((ranks * BINS / (DRAWS + 1)).astype(int), minlength=BINS)
     expected = len(ranks) / BINS
     assert len(ranks) > 3_000
-    assert ((counts - expected) ** 2 / expected).sum() < RARE
+    distance = ((counts - expected) ** 2 / expected).sum()
+    tell(f"ranks of true {words}: chi square of {BINS} bins", f"about {BINS - 1}, below {RARE:.1f}", f"{distance:.1f}")
+    assert distance < RARE
 
 
 @pytest.mark.parametrize("family", FAMILIES)
