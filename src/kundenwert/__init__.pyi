@@ -20,6 +20,7 @@ from .decisions.losses import Losses
 from .decisions.one_pass import assess
 from .decisions.segments import Segments, segment
 from .decisions.thresholds import Thresholds
+from .decisions.wallet_questions import value_of_wallets
 from .errors import DataError, KundenwertError, SpecError, UsageError
 from .inference.checks import check
 from .inference.engines import Nuts
@@ -160,6 +161,7 @@ __all__ = [
     "plan_actions",
     "value_of_information",
     "Information",
+    "value_of_wallets",
     "Trial",
     "measured_ratio",
     "lever_after",

@@ -16,7 +16,7 @@ from kundenwert.spec_values import (
     read_number_or_column,
     table_in,
 )
-from kundenwert.units import Horizon
+from kundenwert.units import DiscountRate, Horizon
 
 MAX_FRONTIER = 0.9
 COSTS = ("cost_per_order", "cost_per_year_active", "cost_per_year_on_file", "acquisition_cost", "return_cost")
@@ -69,9 +69,7 @@ class ValueSpec(Table):
     @field_validator("discount_rate")
     @classmethod
     def _a_rate(cls, rate: float) -> float:
-        if rate >= 1:
-            raise ValueError(f"a discount rate of {rate:g} is {rate:.0%} a year. It is a share: 0.10 for 10 %.")
-        return rate
+        return DiscountRate(rate).per_year
 
     @field_validator("margin")
     @classmethod

@@ -104,7 +104,7 @@ class Horizon:
 
 @dataclass(frozen=True)
 class DiscountRate:
-    """An effective discount rate per year, 0.10 for ten per cent.
+    """An effective discount rate per year, 0.10 for ten per cent; 1 or more is a percentage that was meant as a share.
 
     >>> round(DiscountRate(0.10).continuous(TimeUnit.YEAR), 6)
     0.09531
@@ -116,6 +116,10 @@ class DiscountRate:
         if not (math.isfinite(self.per_year) and self.per_year >= 0):
             raise UsageError(
                 f"a discount rate must be finite and not negative, not {self.per_year!r}. It is a rate per year: 0.10."
+            )
+        if self.per_year >= 1:
+            raise UsageError(
+                f"a discount rate of {self.per_year:g} is {self.per_year:.0%} a year. It is a share: 0.10 for 10 %."
             )
 
     def continuous(self, unit: TimeUnit) -> float:

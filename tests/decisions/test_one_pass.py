@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from kundenwert.decisions.evsi.waiting import LookAhead
 from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import Published, recall
 from kundenwert.decisions.judging import Rule, Verdicts, judge
+from kundenwert.decisions.losses import Losses
 from kundenwert.decisions.one_pass import assess
 from kundenwert.decisions.segments import concluded, repairs_of, segment
+from kundenwert.errors import UsageError
 from kundenwert.names import SEGMENTS, STATES, Flag
 from kundenwert.value.appraisal import Wanted, appraise
 from kundenwert.value.estimate import estimate_value
@@ -106,6 +109,32 @@ def test_levers_say_the_same_in_either_way(both):
         for name in ("usable", "chosen_on", "gain", "chance", "shortfall", "cost", "perfect"):
             np.testing.assert_array_equal(getattr(other.value.levers, name), getattr(value.levers, name))
         np.testing.assert_allclose(other.value.levers.answered, value.levers.answered, rtol=1e-9)
+
+
+def test_losses_in_money_are_the_same_in_either_way():
+    posterior, summary = world("mbgnbd")
+    wanted = COSTS | FAST | {"levers": LEVERS}
+    value = estimate_value(posterior, summary, **wanted)
+    packages = {"dormant": ["back"], "low_maintenance": []}
+    for more in ({}, {"packages": packages}):
+        apart = segment(value, posterior, summary, losses="levers", **more)
+        at_once = assess(posterior, summary, losses="levers", **more, **wanted)
+        pd.testing.assert_frame_equal(apart.table, at_once.table, check_exact=True)
+        assert apart.losses == at_once.losses == apart.thresholds.losses
+        assert apart.thresholds == at_once.thresholds
+        again = segment(value, posterior, summary, thresholds=apart.thresholds, losses="levers")
+        assert again.losses == apart.losses
+    assert apart.losses != segment(value, posterior, summary, losses="levers").losses != Losses()
+
+
+def test_losses_that_are_none_are_refused():
+    posterior, summary = world("bgnbd")
+    value = estimate_value(posterior, summary, **COSTS, **FAST)
+    with pytest.raises(UsageError, match="follow from what levers gain, and there are none"):
+        segment(value, posterior, summary, losses="levers")
+    for decide in (partial(segment, value), partial(assess, **COSTS, **FAST)):
+        with pytest.raises(UsageError, match=r"or 'levers' for those .* not 'lever'"):
+            decide(posterior=posterior, summary=summary, losses="lever")
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.summary import CustomerSummary
 from kundenwert.inference.predictive import RECENCY_EDGES_WEEKS, Tracking
-from kundenwert.units import Horizon, TimeUnit
+from kundenwert.units import Currency, Horizon, TimeUnit
 
 STATES = ("most_valuable", "super_growth", "most_growable", "low_maintenance", "below_zero", "dormant")
 WEEK = 7
@@ -81,14 +82,7 @@ def world(
         }
     )
     counts = {"rows_read": 3 * n, "same_day_merged": n // 20, "exact_duplicates": 3, "refunds": 0}
-    summary = SimpleNamespace(
-        table=table,
-        time_unit=TimeUnit.WEEK,
-        observation_end=end,
-        currency=currency,
-        counts=counts,
-        cohorts=tuple(labels),
-    )
+    summary = CustomerSummary(table, TimeUnit.WEEK, end, None if currency is None else Currency(currency), counts)
     log_odds = np.where(
         x > 0, np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + T) / (alpha + t_x)), -np.inf
     )

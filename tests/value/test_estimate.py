@@ -191,6 +191,8 @@ def test_inputs_are_not_touched_and_progress_is_told(base):
         ({"frontier": 0.0}, "frontier"),
         ({"horizon": "for ever"}, "cannot be read"),
         ({"discount_rate": -0.1}, "discount rate"),
+        ({"discount_rate": 10}, "a discount rate of 10 is 1000% a year"),
+        ({"discount_rate": 1.0}, "is 100% a year"),
         ({"cost_per_order": -1.0, "margin": 0.3}, "cost_per_order"),
         ({"cost_per_year_active": float("inf"), "margin": 0.3}, "cost_per_year_active"),
         ({"acquisition_cost": -3.0, "margin": 0.3}, "acquisition_cost"),

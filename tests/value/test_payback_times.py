@@ -218,7 +218,7 @@ def test_nothing_to_bring_back_is_brought_back_at_once():
     assert found.median is None
 
 
-def test_one_customer_type_has_an_expected_path_shorter_than_the_median():
+def test_one_customer_type_has_an_expected_path_shorter_than_the_median(tell_figure):
     """A rate of .35 a week, a dropout of 2 %, 10 a euro an order and 18 to bring back: chance takes time."""
     outlook = one_type(6, 27.0, 31.0, terms=Terms(156.0, 26.0, RATE), margin=1.0)
     alike = {"rate": 0.35, "dropout": 0.02, "spend_rate": GG["p"] / 10.0, "alive_share": 1.0}
@@ -226,6 +226,11 @@ def test_one_customer_type_has_an_expected_path_shorter_than_the_median():
     missing = np.array([18.0])
     columns = payback_columns(missing, simulate_value(outlook, missing).reached, 156.0).columns
     path = expected_path(outlook, missing)[0]
+    claim = "payback of customers who are alike, 18 to bring back: weeks on the expected path, and the median"
+    tell_figure(claim, "the path is shorter", f"{path:.1f} and {columns['payback_time'][0]:.1f}")
+    tell_figure(
+        "payback of customers who are alike, 18 to bring back: share never", "above 0", f"{columns['p_never'][0]:.3f}"
+    )
     assert path < columns["payback_time"][0]
     assert 0 < columns["p_never"][0] < 0.1
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from kundenwert.customers.files import connect
 from kundenwert.customers.parsing import RawColumn, number_sql
-from kundenwert.customers.summary import CustomerSummary
+from kundenwert.customers.summary import CustomerSummary, need_summary
 from kundenwert.customers.tables import blank, customer_codes, load_table, row_violation
 from kundenwert.customers.transactions import sort_ids
 from kundenwert.errors import DataError, Violation
@@ -215,6 +215,7 @@ def with_attributes(summary: CustomerSummary, attributes: Attributes) -> Custome
     >>> with_attributes(summary, read_attributes(people)).table["employees"].tolist()
     [nan, 12.0]
     """
+    need_summary(summary)
     twice = [name for name in attributes.names if name in summary.table.columns]
     if twice:
         remedy = "Rename it, or leave it out of one of the two."

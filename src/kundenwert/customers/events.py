@@ -17,7 +17,7 @@ from kundenwert.customers.files import connect
 from kundenwert.customers.parsing import RawColumn, parsed_sql
 from kundenwert.customers.refunds import round_money
 from kundenwert.customers.sources import _check_zone, _split_currency, _to_arrow
-from kundenwert.customers.summary import CustomerSummary
+from kundenwert.customers.summary import CustomerSummary, need_summary
 from kundenwert.customers.tables import blank, customer_codes, load_table, row_violation
 from kundenwert.customers.transactions import check_contract, sort_ids, to_pandas
 from kundenwert.errors import UsageError, Violation, did_you_mean
@@ -267,6 +267,7 @@ def events_of(events: CostEvents, summary: CustomerSummary) -> CostEvents:
 
 
 def _checked(events: CostEvents, summary: CustomerSummary) -> dt.date:
+    need_summary(summary)
     if summary.observation_end is None:
         raise UsageError("the summary has no observation_end, so nobody knows which events it counts. Set it.")
     if events.currency and summary.currency and events.currency != summary.currency:

@@ -12,7 +12,7 @@ import pandas as pd
 from kundenwert.customers.cohorts import CohortRule
 from kundenwert.customers.refunds import round_money
 from kundenwert.customers.sources import read
-from kundenwert.customers.summary import CustomerSummary, purchase_days, summarize
+from kundenwert.customers.summary import CustomerSummary, need_summary, purchase_days, summarize
 from kundenwert.customers.transactions import Transactions, parse_day, sort_ids, to_pandas
 from kundenwert.errors import FIRST_IDS, UsageError
 from kundenwert.units import Currency, TimeUnit
@@ -80,6 +80,7 @@ def hold_out(transactions: Transactions, summary: CustomerSummary, *, end: dt.da
     >>> hold_out(log, summarize(log, observation_end="1997-09-30"))
     Holdout: 1997-10-01 to 1998-06-30 (273 days), 1,882 purchases by 684 of 2,357 customers
     """
+    need_summary(summary)
     close = summary.observation_end
     if close is None:
         raise UsageError("the summary has no observation_end, so nobody knows where its holdout starts. Set it.")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from kundenwert.customers.events import CostEvents, events_of
 from kundenwert.customers.refunds import DayBook, net_days, round_money
-from kundenwert.customers.summary import CustomerSummary, purchase_days, refund_days
+from kundenwert.customers.summary import CustomerSummary, need_summary, purchase_days, refund_days
 from kundenwert.customers.tables import customer_codes, positions
 from kundenwert.customers.transactions import Transactions, to_pandas
 from kundenwert.errors import FIRST_IDS, UsageError
@@ -258,6 +258,7 @@ def ledger(orders: Transactions, summary: CustomerSummary, events: CostEvents | 
     """
     if not isinstance(orders, Transactions):
         raise UsageError(f"a {type(orders).__name__} is no log: pass the transactions that `read` gives.")
+    need_summary(summary)
     if summary.observation_end is None:
         raise UsageError("the summary has no observation_end, so nobody knows where its ledger ends. Set it.")
     used = orders.frame.filter(nw.col("day") <= summary.observation_end)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from kundenwert.customers.cohorts import PEERS, CohortRule, merge_small_groups
+from kundenwert.customers.summary import need_summary
 from kundenwert.customers.tables import blank, row_violation
 from kundenwert.customers.transactions import category_texts
 from kundenwert.errors import DataError, UsageError, Violation, did_you_mean
@@ -67,6 +68,7 @@ def with_peers(
     >>> with_peers(as_summary(frame, time_unit="week"), ["cohort", "channel"]).cohorts
     ('1997-01 x shop', '1997-01 x unknown', '1997-01 x web')
     """
+    need_summary(summary)
     rule, columns, table = CohortRule(cohort, min_customers), _columns(peers), summary.table
     _check_columns(columns, table)
     if not columns:

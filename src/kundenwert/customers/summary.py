@@ -80,6 +80,20 @@ class CustomerSummary:
         return f"<table><caption>CustomerSummary</caption>{rows}</table>{shown}"
 
 
+def need_summary(given: object) -> None:
+    """Refuses what is no `CustomerSummary`, with the way to one.
+
+    Raises
+    ------
+    UsageError : a frame, or arguments in another order.
+    """
+    if not isinstance(given, CustomerSummary):
+        raise UsageError(
+            f"a {type(given).__name__} is no CustomerSummary. Make one: kw.as_summary(frame, time_unit=...) of a table "
+            "with one row a customer, kw.summarize(orders, ...) of a log."
+        )
+
+
 def summarize(
     orders: Any,
     *,

@@ -1,14 +1,16 @@
 """The loss matrix in money, derived from a part of the base: what labels' standard treatments gain, by true state."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from kundenwert.decisions.losses import FloatArray
+from kundenwert.decisions.losses import FloatArray, Losses
 from kundenwert.decisions.losses_in_money import LossesInMoney, derive_losses, mean_gains
 from kundenwert.decisions.standard_packages import packages_by_label
 from kundenwert.decisions.states import states_of
-from kundenwert.decisions.thresholds import Marks
+from kundenwert.decisions.thresholds import Marks, Thresholds
 from kundenwert.errors import UsageError
 from kundenwert.names import STATES
 from kundenwert.value.appraisal import Appraisal
@@ -59,6 +61,30 @@ def losses_by_levers(
     standard = packages_by_label(basis.packages.levers, packages)
     treatments = [position_of(basis.packages, standard[state.value]) for state in STATES]
     return derive_losses(mean_gains(sums[treatments], people), people)
+
+
+def resolve_losses(
+    given: Losses | npt.ArrayLike | Literal["levers"] | None,
+    thresholds: Thresholds | None,
+    appraisal: Appraisal,
+    marks: Marks,
+    scale: float,
+    packages: Mapping[str, Sequence[str] | None] | None,
+    *,
+    threads: int | None = None,
+) -> tuple[Losses, bool]:
+    """The matrix that decides, and whether it follows from levers.
+
+    Those that were derived together with the thresholds stay, where nothing else is stated.
+
+    Raises
+    ------
+    UsageError : no losses, or "levers" without levers.
+    """
+    frozen = None if thresholds is None else thresholds.losses
+    if not (isinstance(given, str) and given == "levers"):
+        return Losses.resolve(frozen if given is None else given), given is None and frozen is not None
+    return frozen or losses_by_levers(appraisal, marks, scale, packages, threads=threads).losses, True
 
 
 def position_of(packages: Packages, treatment: Sequence[Lever]) -> int:

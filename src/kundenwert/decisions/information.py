@@ -101,9 +101,10 @@ def value_of_information(
     Notes
     -----
     docs/statistics.md, section Value of information. What a trial costs is reaching out, what its treated customers
-    gain meanwhile is left out, and so is what waiting for it costs. A question about a wallet has no value of its own
-    here: what levers gain is computed from orders and amounts, which a wallet says little about. `perfect` bounds the
-    value of every question about a customer.
+    gain meanwhile is left out, and so is what waiting for it costs. Priced are exact numbers, trials, and whether a
+    customer is still one. A wallet is not: what levers gain is computed from orders and amounts, which it says little
+    about. Where unrealized value rests on wallets, see `value_of_wallets`. `perfect` bounds the value of every question
+    about a customer.
 
     Examples
     --------

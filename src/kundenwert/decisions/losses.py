@@ -61,7 +61,13 @@ class Losses:
             return cls()
         if isinstance(given, Losses):
             return given
-        values = np.asarray(given, dtype=np.float64)
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"losses must be a matrix of {len(STATES)} x {len(STATES)} numbers, or 'levers' for those that follow "
+                f"from what levers gain, not {given!r}."
+            ) from None
         if values.ndim != 2:
             raise UsageError(f"losses must be {len(STATES)} x {len(STATES)}, not of shape {values.shape}.")
         return cls(tuple(map(tuple, values.tolist())))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy.typing as npt
 
-from kundenwert.decisions.derived_losses import losses_by_levers
+from kundenwert.decisions.derived_losses import resolve_losses
 from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
 from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import SWITCHING_COST, Published
@@ -15,7 +15,6 @@ from kundenwert.decisions.segments import (
     Segments,
     cheapest_of,
     concluded,
-    losses_of,
     memory_of,
     refuse_non_finite,
     repairs_of,
@@ -56,10 +55,7 @@ def assess(
     ----------
     thresholds : of an earlier run: everything about a customer is then decided at once. Without them a first pass
         derives what money means valuable, and a second one decides.
-    losses : as in `segment`, or "levers": what the standard treatments of labels gain, derived with the thresholds and
-        frozen with them.
-    packages : standard treatments of labels, names of levers; by default they follow from the kinds of levers.
-    published, switching_cost, dwell, look_ahead, resolvable, events : as in `segment`.
+    losses, packages, published, switching_cost, dwell, look_ahead, resolvable, events : as in `segment`.
     threads, progress, wanted : as in `estimate_value`.
 
     Returns
@@ -96,12 +92,7 @@ def assess(
         marks = derive_marks(gathered.columns["actual_value"], unrealized, **cheapest_of(appraisal))
     else:
         marks, scale = thresholds.marks, thresholds.attainable_scale
-    in_money = isinstance(losses, str) or (losses is None and thresholds is not None and thresholds.losses is not None)
-    if isinstance(losses, str):
-        matrix = None if thresholds is None else thresholds.losses
-        matrix = matrix or losses_by_levers(appraisal, marks, scale, packages, threads=threads).losses
-    else:
-        matrix = losses_of(losses, thresholds)
+    matrix, in_money = resolve_losses(losses, thresholds, appraisal, marks, scale, packages, threads=threads)
     rule = Rule(
         marks,
         scale,

@@ -6,15 +6,16 @@ one would be too dear and waiting would tell more, the customer is `migrator`, t
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kundenwert.decisions.derived_losses import resolve_losses
 from kundenwert.decisions.evsi.waiting import RESOLVABLE, LookAhead
 from kundenwert.decisions.hard_events import HardEvents
 from kundenwert.decisions.hysteresis import SWITCHING_COST, Memory, Published
@@ -145,7 +146,8 @@ def segment(
     summary: "CustomerSummary",
     *,
     thresholds: Thresholds | None = None,
-    losses: Losses | npt.ArrayLike | None = None,
+    losses: Losses | npt.ArrayLike | Literal["levers"] | None = None,
+    packages: Mapping[str, Sequence[str] | None] | None = None,
     rejection_price: float | None = None,
     published: Published | None = None,
     switching_cost: float = SWITCHING_COST,
@@ -164,7 +166,9 @@ def segment(
     ----------
     value : from the same posterior and summary.
     thresholds : of an earlier run, used as they are; by default they are derived from these customers.
-    losses : (6, 6) loss matrix, rows actions, columns truth, in the order of `names.STATES`.
+    losses : (6, 6) loss matrix, rows actions, columns truth, in the order of `names.STATES`; or "levers": what the
+        standard treatments of labels gain, derived with the thresholds and frozen with them.
+    packages : standard treatments of labels, names of levers; by default they follow from the kinds of levers.
     rejection_price : expected loss above which a label is withheld; overrides the derived or frozen one.
     published : labels that stand, see `recall`; only with thresholds, for labels of others mean something else.
     switching_cost : in units of loss, what another treatment must be better by.
@@ -180,7 +184,8 @@ def segment(
 
     Raises
     ------
-    UsageError : value, posterior and summary do not belong together; labels that stand without thresholds.
+    UsageError : value, posterior and summary do not belong together; labels that stand without thresholds; losses by
+        levers of a value without them.
     NumericalError : a value that is not finite, with the customers' ids.
 
     Notes
@@ -205,16 +210,17 @@ def segment(
     else:
         marks, scale = thresholds.marks, thresholds.attainable_scale
     price = thresholds.rejection_price if rejection_price is None and thresholds is not None else rejection_price
+    matrix, in_money = resolve_losses(losses, thresholds, appraisal, marks, scale, packages, threads=threads)
     rule = Rule(
         marks,
         scale,
-        losses_of(losses, thresholds),
+        matrix,
         price,
         LookAhead(Horizon.parse(look_ahead).in_units(value.settings.time_unit), resolvable),
         repairs_of(appraisal),
         memory_of(published, thresholds, summary, switching_cost, dwell, events, appraisal),
         events,
-        in_money=losses is None and thresholds is not None and thresholds.losses is not None,
+        in_money=in_money,
     )
     verdicts = Verdicts.of(rule, len(appraisal.customers), appraisal.people.draws)
     for rows, found in judged(appraisal, rule, threads, progress):
@@ -321,12 +327,6 @@ def _same_removed(value: Value, events: HardEvents | None) -> None:
             f"{int(events.removed.sum()):,} customers have died or are to be deleted, and the value counts them as "
             "customers. Estimate it with gone=events.removed, or use assess."
         )
-
-
-def losses_of(given: Losses | npt.ArrayLike | None, thresholds: Thresholds | None) -> Losses:
-    """What is stated, else what was derived together with the thresholds, else the default."""
-    frozen = None if thresholds is None else thresholds.losses
-    return Losses.resolve(frozen if given is None else given)
 
 
 def rescaled(value: Value, scale: float) -> Value:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.inference.data_checks import enough_data, proof_of_life, spend_dependence, spend_tail
 from kundenwert.inference.diagnostics import MAX_RHAT, MIN_ESS, convergence, identification
@@ -54,6 +55,7 @@ def check(
     >>> found.findings[0].name
     'spend is independent of frequency'
     """
+    need_summary(summary)
     if posterior.time_unit is not summary.time_unit:
         raise UsageError(
             f"the posterior counts in {posterior.time_unit.value}s, the summary in {summary.time_unit.value}s. "

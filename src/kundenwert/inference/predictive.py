@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
 from kundenwert.families.arithmetic import group_rows
@@ -121,6 +122,7 @@ def track(
     >>> tracking.calibration_weeks, tracking.observed_total
     (39, 1882)
     """
+    need_summary(summary)
     table = summary.table
     if "first_day" not in table.columns or summary.observation_end is None:
         raise UsageError("tracking needs the days of the first purchases. Summarize from a transaction log.")
@@ -272,6 +274,7 @@ def prior_predictive(
     -------
     (replicate, customer) counts; what the prior believes before it has seen an order.
     """
+    need_summary(summary)
     family = _purchase_family(posterior)
     ages = summary.table["T"].to_numpy(dtype=float)
     rng = np.random.Generator(np.random.Philox(stream_seed(seed, "prior predictive")))
@@ -289,6 +292,7 @@ def posterior_predictive(
     -------
     (replicate, customer) counts; compare their distribution with `frequency`.
     """
+    need_summary(summary)
     family = _purchase_family(posterior)
     table = summary.table
     codes, ages = posterior.cohort_codes(table["cohort"]), table["T"].to_numpy(dtype=float)

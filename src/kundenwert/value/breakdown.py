@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.customers.events import is_joint
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.value.assumptions import Assumption
 from kundenwert.value.counters import FloatArray
@@ -108,6 +109,7 @@ def realized_breakdown(
     >>> found.table.iloc[0, 1:].tolist()
     [50.0, -10.0, -12.0, -3.0, -4.5, 20.5]
     """
+    need_summary(summary)
     table = summary.table
     if len(economics) != len(table):
         raise UsageError(f"economics of {len(economics):,} customers cannot be those of {len(table):,}.")

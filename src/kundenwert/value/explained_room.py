@@ -16,6 +16,7 @@ from kundenwert.value.bases import basis_of
 from kundenwert.value.block import SMALLEST_RATE
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.individuals import Population
+from kundenwert.value.labelled import rows_of
 from kundenwert.value.lever_basis import LeverBasis
 from kundenwert.value.lever_gains import package_gains, reach
 from kundenwert.value.new_living import draw_new_living
@@ -78,12 +79,8 @@ def explain_room(
     >>> parts.columns.tolist()
     ['customer_id', 'frequency', 'retention', 'spend', 'cost']
     """
-    position = {key: row for row, key in enumerate(summary.table["customer_id"])}
-    unknown = [key for key in ids if key not in position]
-    if unknown:
-        raise UsageError(f"customer {unknown[0]!r} is not in the summary. Ids keep the type that they were read with.")
-    wanted, place = np.unique(np.array([position[key] for key in ids], dtype=np.int64), return_inverse=True)
     base = appraised(value, posterior, summary)
+    wanted, place = np.unique(rows_of(summary, ids), return_inverse=True)
     asked = value.basis if basis is None else basis_of(basis, base.bases)
     if asked is PotentialBasis.WALLET:
         raise UsageError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.families import get_family
 from kundenwert.families.protocol import PurchaseFamily, SpendFamily
@@ -107,9 +108,11 @@ def histories(posterior: "Posterior", summary: "CustomerSummary") -> Histories:
 
     Raises
     ------
-    UsageError : posterior and summary quote times in different units or amounts in different currencies.
+    UsageError : no `CustomerSummary`; posterior and summary quote times in different units or amounts in different
+        currencies.
     RunError : a cohort that the posterior does not know.
     """
+    need_summary(summary)
     if summary.time_unit != posterior.time_unit:
         raise UsageError(
             f"the posterior's rates are per {posterior.time_unit.value}, the summary's times are in "

@@ -40,7 +40,7 @@ def predictive_quantiles(
     ------
     UsageError : an id that the summary does not hold.
     """
-    appraisal, rows = appraised(value, posterior, summary), _rows(summary, ids)
+    appraisal, rows = appraised(value, posterior, summary), rows_of(summary, ids)
     levels = (np.arange(count) + 0.5) / count
 
     def reduce(outlook: Outlook) -> FloatArray:
@@ -84,7 +84,7 @@ def value_draws(
     >>> kw.value_draws(value, posterior, summary, summary.table["customer_id"][:2]).shape
     (200, 6)
     """
-    appraisal, rows = appraised(value, posterior, summary), _rows(summary, ids)
+    appraisal, rows = appraised(value, posterior, summary), rows_of(summary, ids)
     scale = value.frontier.attainable_scale if value.basis is PotentialBasis.PEERS else 1.0
 
     def reduce(outlook: Outlook) -> FloatArray:
@@ -107,8 +107,13 @@ def value_draws(
     )
 
 
-def _rows(summary: "CustomerSummary", ids: Sequence[object]) -> IntArray:
-    """(id,) positions of customers, as often as they are named."""
+def rows_of(summary: "CustomerSummary", ids: Sequence[object]) -> IntArray:
+    """(id,) positions of customers, as often as they are named.
+
+    Raises
+    ------
+    UsageError : an id that the summary does not hold.
+    """
     position = {key: row for row, key in enumerate(summary.table["customer_id"])}
     unknown = [key for key in ids if key not in position]
     if unknown:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.names import EventAhead, Pooling
 from kundenwert.value.actual import sum_values
 from kundenwert.value.ahead import Ahead, AheadPriors, look_ahead
@@ -42,6 +43,9 @@ class Snapshot:
     posterior: "Posterior"
     summary: "CustomerSummary"
     value: Value | Prices
+
+    def __post_init__(self) -> None:
+        need_summary(self.summary)
 
     @property
     def customers(self) -> Histories:

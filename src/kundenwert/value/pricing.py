@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.names import Discounting, EventAhead, FrequencyLever, Returns
 from kundenwert.streams import DEFAULT_SEED
@@ -102,6 +103,7 @@ def price_customers(
     frequency_lever: FrequencyLever | str = FrequencyLever.FIXED_HAZARD,
 ) -> Prices:
     """What customers bring and cost, from what `estimate_value` was asked for; parameters and errors as there."""
+    need_summary(summary)
     economics = resolve_economics(
         summary.table,
         margin=margin,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.value.counters import FloatArray
 from kundenwert.value.economics import Economics
@@ -63,6 +64,7 @@ def refund_provision(
     """
     if days < 1:
         raise UsageError(f"days must be at least 1, not {days!r}.")
+    need_summary(summary)
     ids = summary.table["customer_id"].to_numpy(dtype=object)
     if len(economics) != len(ids) or not np.array_equal(ids, ledger.customer_id.to_numpy(dtype=object)):
         raise UsageError("summary, economics and ledger are not of the same customers. Make all of them from one log.")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import DataError, Violation
 from kundenwert.value.breakdown import NEEDED
 from kundenwert.value.counters import FloatArray
@@ -187,6 +188,7 @@ def return_shares(summary: "CustomerSummary", prior: ReturnPrior | None = None) 
     >>> bool(shares.money.mean[1] > shares.money.mean[2] > shares.money.mean[0])
     True
     """
+    need_summary(summary)
     counted = _counted(summary.table)
     prior = fit_return_prior(summary) if prior is None else prior
     at = prior.rows(summary.table["cohort"])

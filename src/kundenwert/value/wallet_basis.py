@@ -1,7 +1,7 @@
 """Potential value by wallets: the model fitted to those who were asked, peers' shares, and room block by block."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from kundenwert.value.wallet import Coefficients, WalletModel, fit_wallet, log_s
 from kundenwert.value.wallet_data import Regressor, WalletData, peer_rows, survey_rows
 from kundenwert.value.wallet_room import (
     Wallets,
+    answer_weights,
     attainable_of_wallet,
     room_in_wallets,
     share_mark,
@@ -84,12 +85,44 @@ class WalletBasis:
 
     def room(self, outlook: Outlook) -> Room:
         """Unrealized value of one block's customers."""
+        wallets = _wallets(self.levels.model, self.coefficients, self.data.take(outlook.rows), outlook)
+        return self._room(outlook, wallets, outlook.block.p_alive)
+
+    def stated(self, outlook: Outlook) -> FloatArray:
+        """(row, draw) what one block's customers would state, if they knew exactly; see `WalletData`."""
+        wallets = _wallets(self.levels.model, self.coefficients, self.data.take(outlook.rows), outlook)
+        return np.log(wallets.wallet) - (np.log(wallets.spending) if self.data.relative else 0.0)
+
+    def room_after(self, outlook: Outlook, answer: FloatArray) -> Room:
+        """Unrealized value as it is found once one block's customers have stated this, exactly.
+
+        Parameters
+        ----------
+        answer : (row,) see `WalletData`.
+        """
+        data = replace(self.data.take(outlook.rows), stated=answer, error=np.zeros(len(answer)))
+        return self._room(outlook, _wallets(self.levels.model, self.coefficients, data, outlook), outlook.block.p_alive)
+
+    def room_given(self, outlook: Outlook, answer: FloatArray) -> tuple[Room, FloatArray]:
+        """The same by Bayes' rule alone, every draw at its place, and (row, draw) what the draws count; rows sum to 1.
+
+        Parameters
+        ----------
+        answer : (row,) of customers who have stated nothing; see `WalletData`.
+        """
+        data, block = self.data.take(outlook.rows), outlook.block
+        drawn = _wallets(self.levels.model, self.coefficients, data, outlook)
+        weights = answer_weights(self.levels.model, self.coefficients, data, drawn, answer)
+        told = np.exp(answer)[:, None] * (drawn.spending if data.relative else 1.0)
+        wallets = replace(drawn, wallet=np.maximum(told, drawn.spending))
+        return self._room(outlook, wallets, block.p_alive * weights * block.shape[1]), weights
+
+    def _room(self, outlook: Outlook, wallets: Wallets, weight: FloatArray) -> Room:
         block, ahead = outlook.block, outlook.ahead
-        wallets = _wallets(self.levels.model, self.coefficients, self.data, outlook)
         mark = self.levels.of(self.cohorts[block.cohort], block.people.draws)
         costs = (block.mean_spend, ahead.drawn_margin, ahead.order_cost)
         gain = wallet_gain(wallets, mark, self.attainable, outlook.time, *costs)
-        given_alive, mean = room_in_wallets(gain, block.p_alive)
+        given_alive, mean = room_in_wallets(gain, weight)
         return Room(PotentialBasis.WALLET, np.ascontiguousarray(given_alive), slice(None), mean)
 
 
@@ -151,7 +184,7 @@ def _marks(
     """(cohort, draw) share of wallet at a quantile of living peers."""
 
     def look(outlook: Outlook) -> FloatArray:
-        return share_sums(_wallets(model, coefficients, data, outlook), outlook.block.p_alive)
+        return share_sums(_wallets(model, coefficients, data.take(outlook.rows), outlook), outlook.block.p_alive)
 
     sums = np.zeros((len(people.cohorts), 3, people.draws))
     for _, cohort, found in stream(look, np.sort(peer_rows(customers.cohort, customers.keys))):
@@ -161,5 +194,4 @@ def _marks(
 
 def _wallets(model: WalletModel, coefficients: Coefficients, data: WalletData, outlook: Outlook) -> Wallets:
     block = outlook.block
-    given = data.take(outlook.rows)
-    return wallet_draws(model, coefficients, given, block.rate, block.mean_spend, block.p_alive, block.streams)
+    return wallet_draws(model, coefficients, data, block.rate, block.mean_spend, block.p_alive, block.streams)

@@ -84,8 +84,7 @@ def wallet_draws(
     used = _likely_draws(model, data.take(known), np.log(spending[known]), p_alive[known], _of(streams, known))
     spending = _replaced(spending, known, used)
     low = np.log(spending)
-    mean = design(model.regressors, data.covariates) @ coefficients.beta
-    mean += coefficients.rho * (np.maximum(low, model.floor) - model.centre)
+    mean = _mean_log(model, coefficients, data, low)
     sd = np.repeat(coefficients.sd[None], len(low), axis=0)
     seen = data.stated[known, None] + (low[known] if data.relative else 0.0)
     error = data.error[known, None] ** 2
@@ -95,6 +94,27 @@ def wallet_draws(
     drawn = np.empty_like(low)
     fill_above(np.uint64(streams.seed), streams.keys, np.uint64(Purpose.WALLET), low, mean, sd, drawn)
     return Wallets(spending, np.maximum(np.exp(drawn), spending), known, used)
+
+
+def answer_weights(
+    model: WalletModel, coefficients: Coefficients, data: WalletData, wallets: Wallets, answer: FloatArray
+) -> FloatArray:
+    """(row, draw) how likely each draw makes an exact answer, of rows that have stated nothing; rows add up to 1.
+
+    Parameters
+    ----------
+    data, wallets : of the rows, see `wallet_draws`.
+    answer : (row,) what each of them states, see `WalletData`; some draw must make it possible.
+    """
+    from scipy.special import log_ndtr
+
+    low = np.log(wallets.spending)
+    mean, sd = _mean_log(model, coefficients, data, low), coefficients.sd
+    seen = answer[:, None] + (low if data.relative else 0.0)
+    logs = -0.5 * ((seen - mean) / sd) ** 2 - np.log(sd) - log_ndtr((mean - low) / sd)
+    logs = np.where(seen >= low, logs, -np.inf)
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def share_sums(wallets: Wallets, p_alive: FloatArray) -> FloatArray:
@@ -176,22 +196,28 @@ def wallet_gain(
     return np.asarray(wallets.follow(time) * grown * worth)
 
 
-def room_in_wallets(gain: FloatArray, p_alive: FloatArray) -> tuple[FloatArray, FloatArray]:
+def room_in_wallets(gain: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Unrealized value: the gain where it is expected to be positive, 0 where nothing should be done.
 
     Parameters
     ----------
     gain : (row, draw) given alive, see `wallet_gain`.
-    p_alive : (row, draw).
+    weight : (row, draw) chance of being alive, times what a draw counts where draws are not equally likely.
 
     Returns
     -------
-    (row, draw) room given alive, and (row,) its mean weighted by the chance of being alive, never negative. Single
+    (row, draw) room given alive, and (row,) its mean under these weights, never negative. Single
     draws of it may be: to take the positive part of each would choose with knowledge that nobody has.
     """
-    mean = (p_alive * gain).mean(axis=1)
+    mean = (weight * gain).mean(axis=1)
     worthwhile = mean > 0
     return gain * worthwhile[:, None], mean * worthwhile
+
+
+def _mean_log(model: WalletModel, coefficients: Coefficients, data: WalletData, low: FloatArray) -> FloatArray:
+    """(row, draw) mean log wallet before it is truncated, given log spending."""
+    base = design(model.regressors, data.covariates) @ coefficients.beta
+    return np.asarray(base + coefficients.rho * (np.maximum(low, model.floor) - model.centre))
 
 
 def _likely_draws(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, Theme, colors, finish, json_number, numbers
 
@@ -28,6 +29,7 @@ TENTHS = "datum.value == 0 ? '0 of 10' : round(datum.value * 10) + ' of 10'"
 
 def churn_calibration_data(tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout") -> Record:
     """Stated chance of silence in the held-out time against the share that stayed silent, by group."""
+    need_summary(summary)
     stated = np.asarray(tracking.holdout_p_silent, dtype=float)
     silent = holdout.table["purchases"].to_numpy() == 0
     once = summary.table["frequency"].to_numpy() == 0

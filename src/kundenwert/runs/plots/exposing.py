@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.errors import UsageError
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, Theme, colors, finish, numbers, rounded
@@ -23,6 +24,7 @@ def exposure_data(summary: "CustomerSummary", *, customers: int = 60, seed: int 
     """A sample of customers as their first and last order before today, longest observed on top."""
     if not 1 <= customers <= MOST:
         raise UsageError(f"{customers} customers to draw: choose between 1 and {MOST}, or the lines run together.")
+    need_summary(summary)
     table = summary.table
     rng = np.random.default_rng(seed)
     chosen = table.iloc[np.sort(rng.choice(len(table), min(customers, len(table)), replace=False))]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kundenwert.customers.summary import need_summary
 from kundenwert.inference.predictive import RECENCY_EDGES_WEEKS
 from kundenwert.runs import wording as w
 from kundenwert.runs.plots.style import Record, json_number, numbers, rounded
@@ -146,6 +147,7 @@ def conditional_expectation_data(
     tracking: "Tracking", summary: "CustomerSummary", holdout: "Holdout", *, seed: int = DEFAULT_SEED
 ) -> Record:
     """Mean orders after the cut of customers with the same past: orders before it, weeks since the last one."""
+    need_summary(summary)
     table = summary.table
     bought = holdout.table["purchases"].to_numpy(float)
     unit_days = summary.time_unit.days
