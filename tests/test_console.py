@@ -45,7 +45,11 @@ with StageLog() as progress:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_save_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     pipe = subprocess.PIPE
-    process = subprocess.Popen([sys.executable, "-c", SAVING], cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    # Under nohup tests ignore SIGHUP, and so would the process.
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", heard + SAVING], cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     process.send_signal(number)

@@ -347,6 +347,16 @@ def test_what_is_learned_of_an_effect_moves_no_mark(
     assert "experiments" not in choice
 
 
+def test_every_run_names_the_trials_that_its_marks_do_not_follow(champion: dict[str, Any], tmp_path: Path) -> None:
+    """Also the second night after a trial, and where that night is made again."""
+    old, new = _spec(levers=[CALL]), _spec(levers=[{**CALL, "experiments": TRIAL}])
+    known = {**_followed(champion, tmp_path, spec=old.to_dict()), "spec": new.to_dict()}
+    for run in (NOW, BEFORE):
+        frozen, choice = hand_down(known, new, run, recalibrate=False)
+        assert frozen is not None
+        assert choice.endswith("; they do not follow what experiments said since of call")
+
+
 @pytest.mark.parametrize(
     "change", [{"cost_per_contact": 3.0}, {"effect": {"on": "retention", "mean": 0.1, "sd": 0.05}}]
 )
@@ -367,10 +377,12 @@ def test_a_run_takes_no_thresholds_over_that_it_derived_itself(
     known = {**champion, "thresholds": {**MARKS.to_dict(), "derived_by": derived_by}}
     frozen, choice = hand_down(known, _spec(), run, recalibrate=False)
     assert frozen is None
-    assert choice == f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
+    assert choice == f"thresholds were derived anew: {run} is made again, whose thresholds they were"
     first = (None, "thresholds were derived over the base: first run")
     assert hand_down(None, _spec(), NOW, recalibrate=False) == first
     assert hand_down(None, _spec(), NOW, recalibrate=True) == first
+    lost = hand_down(None, _spec(), NOW, recalibrate=False, without="x was in use and is not to be found")
+    assert lost == (None, "thresholds were derived over the base: x was in use and is not to be found")
 
 
 @pytest.mark.parametrize("run", [NOW, BEFORE])
@@ -394,6 +406,7 @@ def _followed(champion: dict[str, Any], runs: Path, **first: Any) -> dict[str, A
     store.write_customers(runs / "shop" / FIRST / "customers.parquet", before, metadata)
     thresholds = {**MARKS.to_dict(), "derived_by": FIRST}
     made = {"run": FIRST, "as_of": "2024-11-30", "verdict": "PASS", "thresholds": thresholds, "format_version": 1}
+    made["spec"] = champion["spec"]
     store.write_json(runs / "shop" / FIRST / "manifest.json", made | first)
     return {**champion, "path": runs / "shop" / BEFORE, "thresholds": thresholds, "taken_over_from": FIRST}
 

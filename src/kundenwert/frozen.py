@@ -95,7 +95,12 @@ class Frozen:
 
 
 def hand_down(
-    champion: Mapping[str, Any] | None, spec: ModelSpec, run: str, *, recalibrate: bool
+    champion: Mapping[str, Any] | None,
+    spec: ModelSpec,
+    run: str,
+    *,
+    recalibrate: bool,
+    without: str = "first run",
 ) -> tuple[Frozen | None, str]:
     """What an earlier run hands down where it still means the same, and a sentence that says what was done.
 
@@ -109,17 +114,18 @@ def hand_down(
     spec : of the run that is being made.
     run : its id. Under `--force` it may be the champion's own, or that of the run which derived the thresholds in use.
     recalibrate : whether everything was asked to be derived anew.
+    without : why there is no champion, where there is none.
 
     Returns
     -------
     What is frozen, or None where it is to be derived; and what the manifest says about it.
     """
     if champion is None:
-        return None, "thresholds were derived over the base: first run"
+        return None, f"thresholds were derived over the base: {without}"
     if recalibrate:
         return None, f"thresholds were derived anew: recalibrated after {champion['run']}"
     if (champion["thresholds"].get("derived_by") or champion["run"]) == run:
-        return None, f"thresholds were derived anew: --force makes {run} again, whose thresholds they were"
+        return None, f"thresholds were derived anew: {run} is made again, whose thresholds they were"
     before, now = champion["spec"], spec.to_dict()
     changed = [key for key in MEANING if _meant(before, key) != _meant(now, key)]
     if changed:
@@ -127,9 +133,7 @@ def hand_down(
     if champion["run"] == run:
         return _as_before(champion)
     told = f"thresholds were taken over from {champion['run']}, and with them what peers reach"
-    if tried := _tried(before, now):
-        told += f"; they do not follow what experiments said since of {', '.join(tried)}"
-    return _learning(champion), told
+    return _learning(champion), told + _not_followed(champion, now)
 
 
 def _learning(manifest: Mapping[str, Any]) -> Frozen:
@@ -149,11 +153,13 @@ def _as_before(made: Mapping[str, Any]) -> tuple[Frozen, str]:
         same = manifest["thresholds"]["version"] == made["thresholds"]["version"]
         if same and manifest["verdict"] != Verdict.FAIL:
             told = f"thresholds were taken over from {earlier} once more, and with them what peers reach"
-            return _learning({**manifest, "path": folder}), f"{told}: --force makes {run} again"
+            told += f": --force makes {run} again{_not_followed(made, made['spec'])}"
+            return _learning({**manifest, "path": folder}), told
     own = _learning(made)
     told = (
         f"thresholds of {made['thresholds']['derived_by']} were kept, and what peers reach: --force makes {run} again. "
         "The run before it is not to be found with these thresholds, so no earlier label was held"
+        f"{_not_followed(made, made['spec'])}"
     )
     return replace(own, before=own.before.iloc[:0]), told
 
@@ -176,6 +182,18 @@ def _untried(entry: Any) -> Any:
     if isinstance(entry, Mapping):
         return {key: one for key, one in entry.items() if key != EXPERIMENTS}
     return entry
+
+
+def _not_followed(champion: Mapping[str, Any], now: Any) -> str:
+    """What experiments have said since the thresholds in use were derived, which only a recalibration follows.
+
+    Where the run that derived them is gone, what was said since the run in use.
+    """
+    home, origin = champion["path"].parent, champion["thresholds"].get("derived_by")
+    folder = None if origin in (None, champion["run"]) else store.finished_run(home.parent, home.name, origin)
+    before = (champion if folder is None else store.load_manifest(folder))["spec"]
+    tried = _tried(before, now)
+    return f"; they do not follow what experiments said since of {', '.join(tried)}" if tried else ""
 
 
 def _tried(before: Any, now: Any) -> list[str]:

@@ -76,7 +76,8 @@ def _make_run(
 ) -> RunResult:
     """The stages of a retraining whose data are read, under the lock."""
     champion = stages.champion_of(runs_dir, spec.name)
-    frozen, choice = hand_down(champion, spec, run, recalibrate=recalibrate)
+    why = stages.why_no_champion(runs_dir, spec.name)
+    frozen, choice = hand_down(champion, spec, run, recalibrate=recalibrate, without=why)
     clock.stage("fit", f"fit {len(data.summary.cohorts)} cohorts, {spec.cohorts.pooling.value} pooling")
     posterior = stages.fit_posterior(spec, data.summary, progress)
     posterior = stages.with_frontier(posterior, None if frozen is None else frozen.frontier, spec.value.draws)

@@ -270,3 +270,12 @@ def champion_of(runs_dir: Path, name: str) -> dict[str, Any] | None:
     run = store.get_alias(runs_dir, name)
     folder = None if run is None else store.finished_run(runs_dir, name, run)
     return None if folder is None else {**store.load_manifest(folder), "path": folder}
+
+
+def why_no_champion(runs_dir: Path, name: str) -> str:
+    """Why no run is in use, for the manifest of the run that is made without."""
+    if (run := store.get_alias(runs_dir, name)) is not None:
+        return f"{run} was in use and is not to be found"
+    if store.list_runs(runs_dir, name):
+        return "no run is in use, though there are others (promote one to keep its thresholds)"
+    return "first run"

@@ -134,7 +134,7 @@ def cost_of(everything, row, labels):
     return (alive * matrix[labels, truth] + (1 - alive) * matrix[labels, -1]).mean()
 
 
-def test_answers_save_what_they_save_where_the_truth_is_planted(world, segments, found):
+def test_answers_save_what_they_save_where_the_truth_is_planted(world, segments, found, tell_figure):
     """Each draw of each customer is the truth in turn; labels come from valuing anew all who were asked."""
     everything, basis = Everything(segments), segments.context.wallets
     rows, open_to, losses = everything.rows, everything.open, everything.losses
@@ -159,8 +159,43 @@ def test_answers_save_what_they_save_where_the_truth_is_planted(world, segments,
     assert (published != before).mean() == pytest.approx(mine["changes"].mean(), abs=0.01)
     assert mine["perfect"].sum() == pytest.approx(perfect.sum(), rel=0.05)
     assert mine["value"].sum() == pytest.approx(saved.sum(), rel=0.05)
+    what = "share" if everything.relative else "wallet"
+    for name, planted in (("perfect", perfect), ("value", saved)):
+        stated, loss = mine[name].sum(), planted.sum()
+        tell_figure(f"asking 200 customers for their {what}: `{name}`", f"{stated:.2f} (stated)", f"{loss:.2f}")
     assert np.corrcoef(mine["value"], saved)[0, 1] > 0.9
     assert 0 < saved.sum() < perfect.sum()
+
+
+def test_an_answer_decides_whether_below_zero_may_be_said(world):
+    """Customers are valued anew with each answer, and get the label that is then given."""
+    posterior, summary = world
+    fewer = Lever("self-service", "cost_to_serve", cost_per_contact=0.1)
+    dear = TERMS | {"cost_per_year_active": 60.0, "levers": [fewer], "basis": "wallet"}
+    wallets = read_wallets(people_of(summary), wallet="wallet", covariates=["region"], time_unit="week")
+    segments = assess(posterior, summary, **dear, wallets=wallets)
+    basis, rule = segments.context.wallets, segments.verdicts.rule
+    found = value_of_wallets(segments)
+    rows = np.flatnonzero(~basis.data.known)
+    everything = Everything(segments)
+    answers = np.quantile(everything.stated, (np.arange(20) + 0.5) / 20, axis=1)
+    frozen = {"thresholds": segments.thresholds, "wallet_levels": basis.levels}
+    labels, opened = np.empty((20, len(rows)), dtype=np.int64), np.empty((20, len(rows)), dtype=bool)
+    for k, answer in enumerate(answers):
+        stated = basis.data.stated.copy()
+        stated[rows] = answer
+        again = assess(*world, **dear, **frozen, wallets=replace(basis.data, stated=stated)).verdicts
+        open_to = rule.allowed(again.probabilities, summary.table["T"].to_numpy(), again.cycle, np.arange(CUSTOMERS))
+        opened[k] = open_to[rows, 4]
+        labels[k] = np.where(open_to, risks(again.probabilities, rule.losses), np.inf).argmin(axis=1)[rows]
+    now = segments.verdicts
+    today = rule.allowed(now.probabilities, summary.table["T"].to_numpy(), now.cycle, np.arange(CUSTOMERS))
+    label = np.where(today, risks(now.probabilities, rule.losses), np.inf).argmin(axis=1)[rows]
+    assert (opened != today[rows, 4]).any(), "an answer that opens or closes the label"
+    np.testing.assert_allclose(found["changes"].to_numpy()[rows], (labels != label).mean(axis=0), atol=0.051)
+    assert (labels != label).mean() == pytest.approx(found["changes"].to_numpy()[rows].mean(), rel=0.05)
+    asked = found.iloc[rows]
+    assert (asked["value"] <= asked["perfect"] + 1e-12).all()
 
 
 def test_who_is_not_asked_and_what_always_holds(world, segments, found):

@@ -54,7 +54,7 @@ def test_a_champion_that_fails_when_forced_is_champion_no_more(copy: Path) -> No
     assert (outcome.alias, outcome.champion) == ("", None)
     assert store.get_alias(copy / "runs", "shop") is None
     assert (
-        f"thresholds were derived anew: --force makes {run_id} again, whose thresholds they were"
+        f"thresholds were derived anew: {run_id} is made again, whose thresholds they were"
         in store.load_manifest(outcome.path)["choices"]
     )
     page = (outcome.path / "report.html").read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ published, so that no customer has to be simulated again (docs/statistics.md, se
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kundenwert.decisions.evsi.waiting import LookAhead, values_of_waiting
 from kundenwert.decisions.flicker import chance_of_turning, chances_of_change
@@ -68,6 +67,21 @@ class Rule:
     def mark(self) -> float:
         """What waiting must be worth where nothing was published."""
         return self.look_ahead.resolvable
+
+    def allowed(self, probabilities: FloatArray, age: FloatArray, cycle: FloatArray, rows: IntArray) -> BoolArray:
+        """(row, state) labels that may be published on some customers, see `allowed_labels`.
+
+        Parameters
+        ----------
+        probabilities, age, cycle : of these customers.
+        """
+        return allowed_labels(
+            probabilities,
+            age,
+            cycle,
+            repairs_evaluated=self.repairs_evaluated[rows],
+            complaint=None if self.events is None else self.events.complaint[rows],
+        )
 
     def resolves(self, waiting: FloatArray) -> BoolArray:
         """(row,) whether waiting tells enough; where it was not asked, that is not in question."""
@@ -149,7 +163,7 @@ def judge(outlook: Outlook, room: Room, future: FloatArray, rule: Rule, appraisa
         raise NumericalError(f"draws of value are not finite for {customers.first_ids(rows[bad])}.")
     if rule.events is not None:
         found = replace(found, probabilities=known_gone(found.probabilities, rule.events.removed[rows]))
-    allowed = _allowed(found.probabilities, customers.T[rows], found.cycle, rule, rows)
+    allowed = rule.allowed(found.probabilities, customers.T[rows], found.cycle, rows)
     action, least = least_risk(risks(found.probabilities, rule.losses), allowed)
     dear = least > (REJECTION_FLOOR if rule.price is None else rule.price)
     if rule.memory is not None:  # which may keep a label withheld that is not dear any more
@@ -286,7 +300,7 @@ class Verdicts:
         return self.rule.remembered(everybody, self.squares, self.waiting, self.waiting_error)
 
     def _allowed(self, age: FloatArray) -> BoolArray:
-        return _allowed(self.probabilities, age, self.cycle, self.rule, np.arange(len(age)))
+        return self.rule.allowed(self.probabilities, age, self.cycle, np.arange(len(age)))
 
     def _decide(self, allowed: BoolArray, price: float, memory: Memory | None, tells: BoolArray) -> Decision:
         return decide(self.probabilities, allowed, self.rule.losses, price, memory=memory, resolvable=tells)
@@ -333,16 +347,4 @@ def _waiting(
         rule.losses,
         allowed[rows],
         rule.look_ahead,
-    )
-
-
-def _allowed(
-    probabilities: FloatArray, age: FloatArray, cycle: FloatArray, rule: Rule, rows: IntArray
-) -> npt.NDArray[np.bool_]:
-    return allowed_labels(
-        probabilities,
-        age,
-        cycle,
-        repairs_evaluated=rule.repairs_evaluated[rows],
-        complaint=None if rule.events is None else rule.events.complaint[rows],
     )

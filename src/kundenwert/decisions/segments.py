@@ -168,7 +168,8 @@ def segment(
     thresholds : of an earlier run, used as they are; by default they are derived from these customers.
     losses : (6, 6) loss matrix, rows actions, columns truth, in the order of `names.STATES`; or "levers": what the
         standard treatments of labels gain, derived with the thresholds and frozen with them.
-    packages : standard treatments of labels, names of levers; by default they follow from the kinds of levers.
+    packages : standard treatments of labels, names of levers, from which losses are derived where they are asked for
+        by "levers"; by default they follow from the kinds of levers.
     rejection_price : expected loss above which a label is withheld; overrides the derived or frozen one.
     published : labels that stand, see `recall`; only with thresholds, for labels of others mean something else.
     switching_cost : in units of loss, what another treatment must be better by.

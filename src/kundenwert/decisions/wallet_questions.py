@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kundenwert.decisions.losses import FloatArray, least_risk, risks
-from kundenwert.decisions.rule import DORMANT, allowed_labels
+from kundenwert.decisions.rule import DORMANT, BoolArray
 from kundenwert.decisions.segments import Segments
 from kundenwert.decisions.states import codes_of_living, states_of
 from kundenwert.decisions.thresholds import Marks
@@ -41,7 +41,8 @@ def value_of_wallets(
         - `perfect` : what the answer saves if the label then rests on all that it tells, in units of
           `segments.losses`; never negative.
         - `value` : what it saves by the label that is given here once it is stated, which takes actual value and the
-          chance of being alive from orders alone; at most `perfect`, and below 0 where that label would be worse.
+          chance of being alive from orders alone; at most `perfect`, and below 0 where that label would be worse. An
+          answer also decides whether `below_zero` may be said.
         - `changes` : chance that it leads to that other label.
 
     Raises
@@ -74,28 +75,30 @@ def value_of_wallets(
     if answers < 1:
         raise UsageError(f"answers = {answers}: there must be one at least.")
     events, customers = rule.events, appraisal.customers
-    allowed = allowed_labels(
-        verdicts.probabilities,
-        customers.T,
-        verdicts.cycle,
-        repairs_evaluated=rule.repairs_evaluated,
-        complaint=None if events is None else events.complaint,
-    )
     closed = basis.data.known if events is None else basis.data.known | events.objected | events.removed
     levels = (np.arange(answers) + 0.5) / answers
 
     def look(outlook: Outlook) -> FloatArray:
-        open_to = allowed[outlook.rows]
-        risk, published = np.empty((answers, *open_to.shape)), np.empty((answers, len(open_to)), dtype=np.int64)
+        rows = outlook.rows
+
+        def allowed(probabilities: FloatArray) -> BoolArray:
+            return rule.allowed(probabilities, customers.T[rows], verdicts.cycle[rows], rows)
+
+        today = allowed(verdicts.probabilities[rows])
+        risk, published = np.empty((answers, *today.shape)), np.empty((answers, len(rows)), dtype=np.int64)
+        least = np.empty((answers, len(rows)))
         for k, answer in enumerate(np.quantile(basis.stated(outlook), levels, axis=1)):
             after = states_of(outlook, basis.room_after(outlook, answer), 1.0, rule.marks).probabilities
-            published[k] = least_risk(risks(after, rule.losses), open_to)[0]
+            given = allowed(after)
+            published[k] = least_risk(risks(after, rule.losses), given)[0]
             room, weights = basis.room_given(outlook, answer)
-            risk[k] = risks(weighted_states(outlook, room, weights, rule.marks), rule.losses)
-        label, loss = least_risk(risk.mean(axis=0), open_to)
-        perfect = loss - np.mean([least_risk(one, open_to)[1] for one in risk], axis=0)
+            known = weighted_states(outlook, room, weights, rule.marks)
+            risk[k] = risks(known, rule.losses)
+            least[k] = least_risk(risk[k], today | given | allowed(known))[1]
+        label = least_risk(risks(verdicts.probabilities[rows], rule.losses), today)[0]
+        loss = np.take_along_axis(risk.mean(axis=0), label[:, None], axis=1)[:, 0]
         value = loss - np.take_along_axis(risk, published[..., None], axis=2)[..., 0].mean(axis=0)
-        return np.array([np.maximum(perfect, 0.0), value, (published != label).mean(axis=0)])
+        return np.array([np.maximum(loss - least.mean(axis=0), 0.0), value, (published != label).mean(axis=0)])
 
     found = np.full((3, len(customers)), np.nan)
     passed = appraisal.stream(look, rows=np.flatnonzero(~closed), stage="wallets", threads=threads, progress=progress)

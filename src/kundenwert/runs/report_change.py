@@ -232,6 +232,8 @@ def _why(one: Mapping[Any, Any], since: datetime.date, time_unit: TimeUnit, mark
     orders = round(one["frequency_now"] - one["frequency_then"])
     if orders > 0:
         told.append(f"{w.plural(orders, 'order')} since {w.day_month(since)}")
+    elif one["T_now"] < one["T_then"]:
+        told.append("seen from an earlier day")
     elif orders < 0:
         told.append("orders were taken out of the log")
     elif one["T_now"] > one["T_then"]:
