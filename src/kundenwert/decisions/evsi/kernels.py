@@ -146,38 +146,8 @@ def _prepare(count: float, atoms: Array, power: Array) -> None:
         atoms[_BASE, i] = orders + power[i] * atoms[_LOG_SPEND, i] - lgamma(power[i])
 
 
-@njit(inline="always")
-def _log_likelihood(atoms: Array, power: Array, i: int, last: float, spent: float, logarithm: float) -> float:
-    """Of a future's orders and their money on draw i, but for what all draws share and what comes after the last."""
-    return float(atoms[_BASE, i] + power[i] * logarithm - atoms[_SPEND, i] * spent - atoms[_RATE, i] * last)
-
-
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
 def _reweight(
-    atoms: Array, power: Array, ends: np.ndarray, own: int, last: float, spent: float, horizon: float, chances: Array
-) -> None:
-    """Chances of each state at the horizon after one future, up to a factor.
-
-    The last order has killed, or it has not and none came since; of the draw that the future came from, one of the
-    two is likely, so the factor is taken from that draw and the sum is never 0.
-    """
-    rate, dropout, alive = atoms[_RATE], atoms[_DROPOUT], atoms[_ALIVE]
-    logarithm, rest, start = log(spent), horizon - last, 0
-    shift = _log_likelihood(atoms, power, own, last, spent, logarithm)
-    gone = 0.0
-    for k in range(_DORMANT):
-        here = 0.0
-        for i in range(start, ends[k]):
-            likelihood = _log_likelihood(atoms, power, i, last, spent, logarithm) - shift
-            weight = alive[i] * exp(min(likelihood, _MOST))
-            gone += weight * dropout[i]
-            here += weight * (1.0 - dropout[i]) * exp(-rate[i] * rest)
-        chances[k], start = here, ends[k]
-    chances[_DORMANT] = gone
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
-def _spread(
     atoms: Array,
     power: Array,
     ends: np.ndarray,
@@ -185,28 +155,54 @@ def _spread(
     last: float,
     spent: float,
     horizon: float,
-    saved: Array,
-    scale: float,
-    parts: Array,
+    chances: Array,
+    weights: Array,
+    silence: Array,
+) -> None:
+    """Chances of each state at the horizon after one future, up to a factor.
+
+    The last order has killed, or it has not and none came since; of the draw that the future came from, one of the
+    two is likely, so the factor is taken from that draw and the sum is never 0. `weights` and `silence`, (draw,), are
+    how likely the future is under each draw, up to that factor, and then no order until the horizon. Loops that write
+    read few arrays, or they would not be vectorized.
+    """
+    base, rate, dropout, spend, alive = atoms[_BASE], atoms[_RATE], atoms[_DROPOUT], atoms[_SPEND], atoms[_ALIVE]
+    logarithm, rest, start = log(spent), horizon - last, 0
+    shift = base[own] + power[own] * logarithm - spend[own] * spent - rate[own] * last
+    for i in range(len(weights)):
+        weights[i] = base[i] + power[i] * logarithm - spend[i] * spent - rate[i] * last - shift
+    for i in range(len(weights)):
+        weights[i] = alive[i] * exp(min(weights[i], _MOST))
+    for i in range(len(weights)):
+        silence[i] = exp(-rate[i] * rest)
+    gone = 0.0
+    for k in range(_DORMANT):
+        here = 0.0
+        for i in range(start, ends[k]):
+            gone += weights[i] * dropout[i]
+            here += weights[i] * (1.0 - dropout[i]) * silence[i]
+        chances[k], start = here, ends[k]
+    chances[_DORMANT] = gone
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=ANY_ORDER)
+def _spread(
+    weights: Array, silence: Array, dropout: Array, ends: np.ndarray, saved: Array, scale: float, parts: Array
 ) -> None:
     """Adds what one future saves to the draws that it is due to, where another decision follows.
 
     Parameters
     ----------
-    own, last, spent : of the future, see `_reweight`, with which weights are common.
+    weights, silence : (draw,) of that future, see `_reweight`.
     saved : (state,) loss of the decision before less that of the one after.
     scale : what a weight counts.
     parts : (draw,).
     """
-    rate, dropout, alive = atoms[_RATE], atoms[_DROPOUT], atoms[_ALIVE]
-    logarithm, rest, start = log(spent), horizon - last, 0
-    shift = _log_likelihood(atoms, power, own, last, spent, logarithm)
+    start, gone = 0, scale * saved[_DORMANT]
     for k in range(_DORMANT):
+        here = scale * saved[k]
         for i in range(start, ends[k]):
-            likelihood = _log_likelihood(atoms, power, i, last, spent, logarithm) - shift
-            weight = alive[i] * exp(min(likelihood, _MOST))
-            stays = (1.0 - dropout[i]) * exp(-rate[i] * rest)
-            parts[i] += scale * weight * (saved[_DORMANT] * dropout[i] + saved[k] * stays)
+            parts[i] += weights[i] * (gone * dropout[i] + here * (1.0 - dropout[i]) * silence[i])
         start = ends[k]
 
 
@@ -229,6 +225,7 @@ def _after_orders(
     Those of equally many orders are gone through together; `parts` of the draws are added to.
     """
     m, n, chances, total, squares = len(owner), atoms.shape[1], np.empty(_STATES), 0.0, 0.0
+    weights, silence = np.empty(n), np.empty(n)
     for first in range(m):
         if seen[0, first] <= 0.0:
             continue
@@ -237,7 +234,7 @@ def _after_orders(
         for j in range(first, m):
             if seen[0, j] == count:
                 seen[0, j] = 0.0
-                _reweight(atoms, power, ends, owner[j], seen[1, j], seen[2, j], horizon, chances)
+                _reweight(atoms, power, ends, owner[j], seen[1, j], seen[2, j], horizon, chances, weights, silence)
                 whole = chances.sum()
                 best = _cheapest(losses, allowed, chances)
                 if best != decided:
@@ -245,7 +242,7 @@ def _after_orders(
                     total += regret
                     squares += regret * regret
                     saved, scale = losses[decided] - losses[best], n * active / (m * whole)
-                    _spread(atoms, power, ends, owner[j], seen[1, j], seen[2, j], horizon, saved, scale, parts)
+                    _spread(weights, silence, atoms[_DROPOUT], ends, saved, scale, parts)
     mean = total / m
     return active * mean, active * active * max(squares / m - mean * mean, 0.0) / m
 
