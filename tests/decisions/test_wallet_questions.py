@@ -162,7 +162,7 @@ def test_answers_save_what_they_save_where_the_truth_is_planted(world, segments,
     what = "share" if everything.relative else "wallet"
     for name, planted in (("perfect", perfect), ("value", saved)):
         stated, loss = mine[name].sum(), planted.sum()
-        tell_figure(f"asking 200 customers for their {what}: `{name}`", f"{stated:.2f} (stated)", f"{loss:.2f}")
+        tell_figure(f"asking {len(rows)} customers for their {what}: `{name}`", f"{stated:.2f} (stated)", f"{loss:.2f}")
     assert np.corrcoef(mine["value"], saved)[0, 1] > 0.9
     assert 0 < saved.sum() < perfect.sum()
 
